@@ -1,0 +1,220 @@
+"""What the addons share: the house they belong to, the exchange of a flow, and the guard around every hook.
+
+mitmproxy lets a flow go on when a hook raises, and skips the rest of the script's addons. So every hook here is
+`guarded`: an exception becomes an answer in the caller's dialect, a refusal or a 503.
+"""
+
+import functools
+import inspect
+import logging
+import traceback
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import orjson
+from mitmproxy import connection, http
+from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.addons.view import View
+from mitmproxy.proxy import layer
+from mitmproxy.proxy.server import ConnectionHandler
+
+from addons.layers import Pull
+from greyfox_core.app import App
+from greyfox_core.errors import Refused, TooLarge, Unavailable
+from greyfox_core.values.exchange import Exchange
+from greyfox_core.values.http import Answer, RequestHead, Way
+from greyfox_core.values.tunnel import Tunnel
+
+log = logging.getLogger("greyfox")
+
+KEPT_FLOWS = 2000
+KEPT_BODIES = 200
+
+
+class House:
+    """Built once, before anything runs. `app` is there from `running` to `done`.
+
+    Without it every request is refused.
+    """
+
+    def __init__(self) -> None:
+        self.app: App | None = None
+        self.draining = False
+        self.proxyserver: Proxyserver | None = None
+        self.built_in_next_layer: Callable[[layer.NextLayer], None] | None = None
+        self.view: View | None = None  # of mitmweb and the console
+        self.max_body = 33_554_432  # bytes; the configuration's figures once it is read
+        self.max_head = 65_536
+        self.tunnels: WeakKeyDictionary[connection.Client, Tunnel] = WeakKeyDictionary()
+        self.bodies: WeakKeyDictionary[http.HTTPFlow, bytes] = WeakKeyDictionary()  # compression undone
+        self._exchanges: WeakKeyDictionary[http.HTTPFlow, Exchange] = WeakKeyDictionary()
+        self._seen: deque[http.HTTPFlow] = deque()
+
+    # --- the exchange of a flow
+
+    def begin(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
+        self._exchanges[flow] = exchange
+
+    def exchange_of(self, flow: http.HTTPFlow) -> Exchange | None:
+        """None for a flow that no step has admitted."""
+        return self._exchanges.get(flow)
+
+    def open_exchange(self, flow: http.HTTPFlow) -> Exchange | None:
+        """The exchange, where there is still something to decide; None once it is answered or the flow is broken."""
+        exchange = self._exchanges.get(flow)
+        if exchange is None or exchange.answered or exchange.gone or flow.error or flow.response:
+            return None
+        return exchange
+
+    # --- what mitmproxy keeps
+
+    def connection_of(self, client: connection.Client) -> ConnectionHandler | None:
+        """Who moves the bytes of a client's connection."""
+        return self.proxyserver.connections.get(client.id) if self.proxyserver is not None else None
+
+    def bound_view(self, flow: http.HTTPFlow) -> None:
+        """mitmweb and the console keep every flow for ever: keep the last ones, and bodies of fewer still."""
+        if self.view is None:
+            return
+        self._seen.append(flow)
+        if len(self._seen) > KEPT_BODIES:
+            old = self._seen[-KEPT_BODIES - 1]
+            old.request.content = b""
+            if old.response is not None:
+                old.response.content = b""
+        if len(self._seen) > KEPT_FLOWS:
+            self.view.remove([self._seen.popleft()])
+
+    # --- answers
+
+    def refuse(self, flow: http.HTTPFlow, refusal: Refused) -> None:
+        """Answer with `refusal` in the caller's dialect; without an exchange in the plainest one."""
+        flow.request.headers.pop("expect", None)  # or mitmproxy would ask for the body first
+        exchange = self._exchanges.get(flow)
+        if exchange is not None and self.app is not None:
+            self.app.finish.refuse(exchange, refusal)
+            assert exchange.answer is not None
+            flow.response = response_of(exchange.answer, flow)
+        else:
+            flow.response = plain_refusal(refusal)
+
+    def answer(self, flow: http.HTTPFlow, answer: Answer) -> None:
+        flow.response = response_of(answer, flow)
+
+    # --- what the layer asks (see layers.Door)
+
+    def body_source(self, flow: http.HTTPFlow) -> Any:
+        exchange = self._exchanges.get(flow)
+        if exchange is None or exchange.answer is None or isinstance(exchange.answer.body, bytes):
+            return None
+        return exchange.answer.body
+
+    def refuse_too_large(self, flow: http.HTTPFlow) -> None:
+        self.refuse(flow, TooLarge(f"The request's body is larger than {self.max_body:,} bytes (limits.max_body)."))
+
+    def refuse_unadmitted(self, flow: http.HTTPFlow) -> None:
+        self.refuse(flow, Unavailable("No step of GreyFox has admitted this request, so it is not forwarded."))
+
+    def protocol_error(self, flow: http.HTTPFlow | None, status: int, message: str) -> http.Response:
+        return plain_error(
+            status,
+            "greyfox_bad_request" if status < 500 else "greyfox_upstream_failed",
+            "The request is not valid HTTP.",
+        )
+
+    def client_gone(self, flow: http.HTTPFlow, pull: Pull | None) -> None:
+        if pull is not None:
+            pull.gone = True
+        exchange = self._exchanges.get(flow)
+        if exchange is not None:
+            exchange.leave()
+
+
+def guarded(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """A hook of an addon with a `house`: whatever it raises is answered, and nothing is forwarded."""
+    if inspect.iscoroutinefunction(hook):
+
+        @functools.wraps(hook)
+        async def waiting(self: Any, flow: http.HTTPFlow) -> None:
+            try:
+                await hook(self, flow)
+            except Exception as error:  # not BaseException: a cancellation must pass
+                failed(self.house, flow, error, hook.__qualname__)
+
+        return waiting
+
+    @functools.wraps(hook)
+    def at_once(self: Any, flow: http.HTTPFlow) -> None:
+        try:
+            hook(self, flow)
+        except Exception as error:
+            failed(self.house, flow, error, hook.__qualname__)
+
+    return at_once
+
+
+def failed(house: House, flow: http.HTTPFlow, error: Exception, where: str) -> None:
+    """Answer for a hook that raised."""
+    if not isinstance(error, Refused):
+        # Type and frames only: the text of an exception can quote what it choked on, a prompt or a key.
+        log.error("%s failed: %s\n%s", where, type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+        if house.app is not None:
+            house.app.metrics.fail_closed(where)
+        error = Unavailable("GreyFox could not decide on this request, so it is not forwarded.", retry_after=1)
+    try:
+        house.refuse(flow, error)
+    except Exception:
+        flow.response = plain_refusal(error)
+
+
+def response_of(answer: Answer, flow: http.HTTPFlow) -> http.Response:
+    """mitmproxy's form of an answer. A body source is left to the layer."""
+    whole = isinstance(answer.body, bytes)
+    fields = [(name.encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in answer.headers]
+    response = http.Response.make(
+        answer.status, answer.body if isinstance(answer.body, bytes) else b"", http.Headers(fields)
+    )
+    if not whole:
+        response.headers.pop("content-length", None)
+        if not flow.request.is_http2:
+            response.headers["transfer-encoding"] = "chunked"
+    return response
+
+
+def plain_refusal(refusal: Refused) -> http.Response:
+    """For a request that never got as far as having a dialect."""
+    return plain_error(refusal.status, refusal.code, refusal.message, refusal.retry_after)
+
+
+def plain_error(status: int, code: str, message: str, retry_after: int | None = None) -> http.Response:
+    """An error that OpenAI's SDKs and a person understand; the message is ours and holds nothing of the request."""
+    headers = {"content-type": "application/json"}
+    if retry_after is not None:
+        headers["retry-after"] = str(retry_after)
+    body = orjson.dumps({"error": {"message": message, "type": "greyfox_error", "param": None, "code": code}})
+    return http.Response.make(status, body, headers)
+
+
+def request_head(flow: http.HTTPFlow, tunnel: Tunnel | None) -> RequestHead:
+    """The flow's request as plain values; credentials are still in it."""
+    request = flow.request
+    path, _, query = request.data.path.decode("latin-1").partition("?")
+    headers = tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in request.headers.fields)
+    if tunnel is not None:
+        return RequestHead(request.method, path, query, headers, Way.TUNNEL, tunnel.host, tunnel.port)
+    absolute = getattr(request, "greyfox_form", "relative") == "absolute" and not request.is_http2
+    if absolute:
+        return RequestHead(request.method, path, query, headers, Way.PROXY, request.host, request.port)
+    return RequestHead(request.method, path, query, headers, Way.BASE_URL)
+
+
+async def collected(answer: Answer) -> None:
+    """Make a body of pieces whole: for clients that cannot take pieces (HTTP/1.0, HEAD)."""
+    if not isinstance(answer.body, bytes):
+        source = answer.body
+        try:
+            answer.body = b"".join([piece async for piece in source])
+        finally:
+            await source.aclose()

@@ -1,0 +1,42 @@
+"""Step 2: who calls? Decided on the head, before the body has come.
+
+Needs:   the exchange (ingress).
+Leaves:  exchange.principal, and a flow without any credential in it; or the refusal.
+"""
+
+from mitmproxy import http
+
+from addons._flow import House, guarded
+from greyfox_core.values.endpoint import Access
+from greyfox_core.values.exchange import Exchange
+
+
+class Auth:
+    name = "greyfox.auth"
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+
+    @guarded
+    async def requestheaders(self, flow: http.HTTPFlow) -> None:
+        exchange, app = self.house.open_exchange(flow), self.house.app
+        if exchange is None or app is None:
+            return
+        tunnel = self.house.tunnels.get(flow.client_conn)
+        bound = tunnel.principal if tunnel is not None else None
+        try:
+            anybody = exchange.endpoint is not None and exchange.endpoint.access is Access.LOCAL
+            if not anybody and not app.identify.at_once(exchange, bound):
+                await app.identify(exchange, bound)
+        finally:
+            app.identify.hide(exchange)
+            _show(flow, exchange)
+
+
+def _show(flow: http.HTTPFlow, exchange: Exchange) -> None:
+    """What is in the flow is shown by mitmweb and saved by `-w`: from here on there is no key in it."""
+    head = exchange.head
+    flow.request.headers = http.Headers(
+        [(name.encode("latin-1"), value.encode("latin-1")) for name, value in head.headers]
+    )
+    flow.request.data.path = (f"{head.path}?{head.query}" if head.query else head.path).encode("latin-1")

@@ -1,0 +1,271 @@
+"""The one file that touches mitmproxy's private classes.
+
+mitmproxy sends an addon's own answer only whole, after the whole request, and forwards whatever no addon answered.
+`Stream` changes just that, for every HTTP connection of the gateway:
+
+- an answer with a body source is pulled piece by piece, by one hook a piece (`gf_chunk`), over HTTP/1, HTTP/2 and
+inside CONNECT;
+- a refusal decided on the head is sent before the body has come;
+- nothing is forwarded by mitmproxy itself: what no step answered is refused;
+- mitmproxy's own error pages become errors in the caller's dialect;
+- a client that leaves is told to the steps at once, while they wait.
+
+`check()` stops the start with one line where a later mitmproxy has moved what this file relies on.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from mitmproxy import http
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.layers import http as layers_http
+from mitmproxy.proxy.layers.http import (
+    DropStream,
+    ErrorCode,
+    HttpErrorHook,
+    HttpLayer,
+    HttpResponseHook,
+    HttpStream,
+    RequestData,
+    RequestEndOfMessage,
+    RequestHeaders,
+    RequestProtocolError,
+    ResponseData,
+    ResponseEndOfMessage,
+    ResponseHeaders,
+    ResponseProtocolError,
+    SendHttp,
+)
+
+DISCARD = 1_048_576  # bytes of an unwanted body that are read and thrown away before the connection is cut
+
+
+class Pull:
+    """An answer's body on its way to a client. The hook sets one of `chunk`, `done` and `cut`; the layer reads them."""
+
+    def __init__(self, flow: http.HTTPFlow, source: AsyncIterator[bytes], stream_id: int, connection: Any) -> None:
+        self.flow = flow
+        self.source = source
+        self._stream_id = stream_id
+        self._connection = connection
+        self.chunk: bytes | None = None
+        self.done = False  # the source is at its end
+        self.cut = False  # the source broke off: the client must see that too
+        self.gone = False  # the client has left
+
+    @property
+    def window_closed(self) -> bool:
+        """Whether an HTTP/2 client has not yet taken what was sent on this stream."""
+        h2 = getattr(self._connection, "h2_conn", None)
+        return h2 is not None and bool(h2.stream_buffers.get(self._stream_id))
+
+
+class Door(Protocol):
+    """What the layer asks of the addons. None of these waits."""
+
+    max_body: int  # bytes
+    max_head: int  # bytes
+
+    def body_source(self, flow: http.HTTPFlow) -> AsyncIterator[bytes] | None:
+        """Where the pieces of the answer come from; None: the flow's response is whole."""
+
+    def refuse_too_large(self, flow: http.HTTPFlow) -> None:
+        """Set the flow's response: the body is longer than `max_body`."""
+
+    def refuse_unadmitted(self, flow: http.HTTPFlow) -> None:
+        """Set the flow's response: no step answered, so nothing may go out."""
+
+    def protocol_error(self, flow: http.HTTPFlow | None, status: int, message: str) -> http.Response:
+        """An error of mitmproxy's own, in the caller's dialect."""
+
+    def client_gone(self, flow: http.HTTPFlow, pull: Pull | None) -> None:
+        """The client has left while a hook was waiting."""
+
+
+@dataclass
+class GfChunkHook(commands.StartHook):
+    """Fill `data.chunk` with the next piece. mitmproxy derives the hook's name: gf_chunk."""
+
+    data: Pull
+
+
+class Stream(HttpStream):
+    """One request and its answer."""
+
+    pull: Pull | None = None
+    head_sent = False
+    discarded = 0
+
+    @property
+    def parent(self) -> Layer:
+        parent = self.context.layers[self.context.layers.index(self) - 1]
+        assert isinstance(parent, Layer)
+        return parent
+
+    @property
+    def door(self) -> Door:
+        return self.parent.door
+
+    def handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if isinstance(event, RequestProtocolError) and hasattr(self, "flow"):
+            self.door.client_gone(self.flow, self.pull)
+        for command in super().handle_event(event):
+            if isinstance(command, SendHttp) and command.connection is self.context.client:
+                if isinstance(command.event, ResponseHeaders):
+                    self.head_sent = command.event.response.status_code >= 200
+                elif isinstance(command.event, ResponseProtocolError) and not self.head_sent:
+                    yield from self.own_error(command, command.event)
+                    continue
+            yield command
+
+    def own_error(self, command: SendHttp, error: ResponseProtocolError) -> layer.CommandGenerator[None]:
+        status = error.code.http_status_code()
+        if status is None:
+            yield command
+            return
+        self.head_sent = True
+        response = self.door.protocol_error(getattr(self, "flow", None), status, error.message)
+        yield SendHttp(ResponseHeaders(self.stream_id, response, False), self.context.client)
+        yield SendHttp(ResponseData(self.stream_id, response.raw_content or b""), self.context.client)
+        if self.context.client.alpn == b"h2":
+            yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
+        else:
+            yield command  # over HTTP/1 it closes the connection and writes no more
+
+    def state_wait_for_request_headers(self, event: RequestHeaders) -> layer.CommandGenerator[None]:
+        # Later on nothing tells origin-form from absolute-form any more.
+        event.request.greyfox_form = event.request.first_line_format  # type: ignore[attr-defined]
+        yield from super().state_wait_for_request_headers(event)
+        waiting_for_body = self.client_state == self.state_consume_request_body
+        if waiting_for_body and not event.end_stream and self.flow.response:
+            yield from self.refuse_early()
+
+    def state_consume_request_body(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if isinstance(event, RequestData) and len(self.request_body_buf) + len(event.data) > self.door.max_body:
+            self.door.refuse_too_large(self.flow)
+            self.request_body_buf.clear()
+            yield from self.refuse_early()
+            return
+        yield from super().state_consume_request_body(event)
+
+    def refuse_early(self) -> layer.CommandGenerator[None]:
+        response = self.flow.response
+        assert response is not None
+        self.client_state = self.discard
+        self.server_state = self.state_done
+        if not self.flow.request.is_http2:
+            response.headers["connection"] = "close"
+        yield HttpResponseHook(self.flow)
+        self.flow.live = False
+        yield SendHttp(ResponseHeaders(self.stream_id, response, False), self.context.client)
+        yield SendHttp(ResponseData(self.stream_id, response.raw_content or b""), self.context.client)
+        yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
+
+    def discard(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if isinstance(event, RequestEndOfMessage):
+            yield DropStream(self.stream_id)
+        elif isinstance(event, RequestData):
+            self.discarded += len(event.data)
+            if self.discarded > DISCARD and not self.flow.request.is_http2:
+                yield commands.CloseConnection(self.context.client)
+
+    def make_server_connection(self) -> layer.CommandGenerator[bool]:
+        self.door.refuse_unadmitted(self.flow)
+        yield from self.send_response()
+        return False
+
+    def send_response(self, already_streamed: bool = False) -> layer.CommandGenerator[None]:
+        source = self.door.body_source(self.flow)
+        response = self.flow.response
+        if source is None or response is None or already_streamed:
+            yield from super().send_response(already_streamed)
+            return
+        pull = self.pull = Pull(self.flow, source, self.stream_id, self.parent.connections.get(self.context.client))
+        yield SendHttp(ResponseHeaders(self.stream_id, response, False), self.context.client)
+        while not pull.gone:
+            pull.chunk = None
+            yield GfChunkHook(pull)
+            if pull.done or pull.gone:
+                break
+            if not pull.chunk or pull.cut:  # no chunk: the hook itself failed
+                pull.cut = True
+                break
+            yield SendHttp(ResponseData(self.stream_id, pull.chunk), self.context.client)
+        self.server_state = self.state_done
+        self.pull = None
+        if pull.gone or pull.cut:
+            yield HttpErrorHook(self.flow)
+            self.flow.live = False
+            self.client_state = self.state_errored
+            if pull.cut:
+                cut = ResponseProtocolError(self.stream_id, "The answer broke off.", ErrorCode.GENERIC_SERVER_ERROR)
+                yield SendHttp(cut, self.context.client)
+            yield DropStream(self.stream_id)
+            return
+        yield HttpResponseHook(self.flow)
+        yield from self.flow_done()
+
+
+class Layer(HttpLayer):
+    """One client connection that speaks HTTP."""
+
+    door: Door
+
+    def make_stream(self, stream_id: int) -> layer.CommandGenerator[None]:
+        self.streams[stream_id] = Stream(self.context.fork(), stream_id)
+        yield from self.event_to_child(self.streams[stream_id], events.Start())
+
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if isinstance(event, events.DataReceived) and event.connection is self.context.client:
+            connection: Any = self.connections.get(event.connection)
+            state = getattr(connection, "state", None)
+            reading_head = state is not None and state == getattr(connection, "read_headers", None)
+            if reading_head and len(connection.buf) + len(event.data) > self.door.max_head:
+                head_end = (bytes(connection.buf) + event.data).find(b"\r\n\r\n")
+                if not 0 <= head_end <= self.door.max_head:
+                    yield commands.SendData(self.context.client, _too_long_a_head())
+                    yield commands.CloseConnection(self.context.client)
+                    return
+        yield from super()._handle_event(event)
+
+
+def _too_long_a_head() -> bytes:
+    error = {
+        "message": "The request's head is too large.",
+        "type": "invalid_request_error",
+        "code": "greyfox_too_large",
+    }
+    body = json.dumps({"error": error}).encode()
+    head = "HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\nconnection: close\r\n"
+    return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+
+
+def adopt(http_layer: layer.Layer, door: Door) -> None:
+    """Make an HTTP layer that mitmproxy has just built one of ours."""
+    if type(http_layer) is HttpLayer:
+        http_layer.__class__ = Layer
+        http_layer.door = door  # type: ignore[attr-defined]
+
+
+def check() -> str | None:
+    """What of mitmproxy's inside is no longer where this file needs it; None if all is."""
+    wanted = {
+        HttpStream: ("send_response", "flow_done", "make_server_connection", "handle_event", "handle_protocol_error"),
+        HttpLayer: ("make_stream", "event_to_child", "_handle_event"),
+    }
+    for owner, names in wanted.items():
+        for name in names:
+            if not inspect.isfunction(getattr(owner, name, None)):
+                return f"mitmproxy's {owner.__name__} has no method {name}"
+    states = ("state_wait_for_request_headers", "state_consume_request_body", "state_done", "state_errored")
+    missing = [name for name in states if not hasattr(HttpStream, name)]
+    if missing:
+        return f"mitmproxy's HttpStream has no {missing[0]}"
+    if "GetHttpConnection" not in vars(layers_http):
+        return "mitmproxy's HTTP layer has no GetHttpConnection"
+    return None

@@ -1,0 +1,38 @@
+"""What GreyFox says, and where: one JSON line an event on stderr, or mitmproxy's own event log where there is a screen.
+
+mitmproxy hands every log record of any level to all its addons, so the root logger is turned down once everything runs.
+"""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+
+class JsonLines(logging.Formatter):
+    """`{"at": …, "level": …, "text": …}`; control characters are escaped, so that no text can forge a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        return json.dumps(
+            {"at": moment, "level": record.levelname.lower(), "text": record.getMessage()}, ensure_ascii=False
+        )
+
+
+def speak(*, has_face: bool) -> None:
+    """From the start on. Errors go to mitmproxy too: those before `running` end the start."""
+    logger = logging.getLogger("greyfox")
+    logger.setLevel(logging.INFO)
+    logger.handlers.clear()
+    logger.propagate = True
+
+
+def quiet(*, has_face: bool) -> None:
+    """From `running` on."""
+    logging.getLogger().setLevel(logging.WARNING)
+    logger = logging.getLogger("greyfox")
+    if not has_face:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(JsonLines())
+        logger.addHandler(handler)
+        logger.propagate = False

@@ -1,0 +1,151 @@
+"""Before the first request and after the last: open the house, keep it shut until it is ready, drain and close it.
+
+A wrong configuration, an unreadable database or a taken port ends the start with one clear line and exit status 1:
+mitmproxy does that for every error that is logged before `running` is over.
+"""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from mitmproxy import ctx
+from mitmproxy.addonmanager import Loader
+
+from addons import hook_index, layers
+from addons._flow import House
+from addons.last_gate import LastGate
+from addons.logs import quiet, speak
+from greyfox_core.app import App
+from greyfox_core.errors import ConfigError, StoreUnavailable
+from greyfox_core.first_key import welcome
+from greyfox_core.forwarding.addresses import TunnelPolicy
+
+log = logging.getLogger("greyfox")
+
+LOCAL = "127.0.0.1"
+NEEDED: dict[str, Any] = {
+    "connection_strategy": "lazy",
+    "onboarding": False,
+    "validate_inbound_headers": True,
+    "flow_detail": 0,
+}
+"""Options that are set whatever mitmproxy's own configuration says."""
+
+CONTRADICTING: dict[str, Any] = {
+    "mode": ["regular"],
+    "server_replay": [],
+    "stream_large_bodies": None,
+    "body_size_limit": None,
+    "proxyauth": None,
+    "map_local": [],
+    "map_remote": [],
+}
+"""Options with which requests would be answered or sent past the steps, and the only values that are allowed."""
+
+
+class Start:
+    name = "greyfox.start"
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self._app: App | None = None
+
+    def load(self, loader: Loader) -> None:
+        loader.add_option("greyfox_index", bool, True, "Look hooks up in an index instead of asking every addon.")
+        speak(has_face=loader.master.addons.get("view") is not None)
+        config_file = Path(os.environ.get("GREYFOX_CONFIG") or "config.yaml").resolve()
+        if _stock_confdir():
+            ctx.options.update(confdir=str(config_file.parent / "certs"))
+        certs = Path(ctx.options.confdir).expanduser()
+        loader.master.addons.add(LastGate(self.house, self._tunnel_policy))
+        try:
+            moved = layers.check()
+            if moved is not None:
+                raise ConfigError(f"This version of mitmproxy cannot be used: {moved}.")
+            certs.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._app = App.open(config_file, os.environ, certs)
+        except (ConfigError, StoreUnavailable, OSError) as error:
+            log.error("greyfox: %s", error)
+        else:
+            limits = self._app.rules.config.limits
+            self.house.max_body, self.house.max_head = limits.max_body, limits.max_head
+            ctx.options.update(**NEEDED)
+
+    def configure(self, updated: set[str]) -> None:
+        for name in updated & CONTRADICTING.keys():
+            if getattr(ctx.options, name) != CONTRADICTING[name]:
+                log.error("greyfox: mitmproxy's option %s goes past GreyFox: leave it unset.", name)
+
+    async def running(self) -> None:
+        if self._app is None:
+            return
+        _stop_watching_script()
+        addons = ctx.master.addons
+        self.house.proxyserver = addons.get("proxyserver")
+        self.house.built_in_next_layer = addons.get("nextlayer").next_layer
+        self.house.view = addons.get("view")
+        try:
+            await self._app.start()
+        except ConfigError as error:
+            log.error("greyfox: %s", error)
+            return
+        if ctx.options.greyfox_index:
+            hook_index.install(addons)
+        quiet(has_face=self.house.view is not None)
+        if not ctx.options.listen_host:
+            await self._listen_locally()
+        self.house.app = self._app
+        self._app.ready()
+        self._greet()
+
+    async def done(self) -> None:
+        """mitmproxy waits for this; streams go on meanwhile. Async also for another reason.
+
+        It makes a reload of the script abort.
+        """
+        app = self._app
+        if app is None:
+            return
+        self.house.draining = True
+        if self.house.proxyserver is not None and self.house.app is not None:
+            await self.house.proxyserver.servers.update([])
+            await app.drain()
+        self.house.app = self._app = None
+        await app.close()
+
+    def _tunnel_policy(self) -> TunnelPolicy:
+        return self._app.rules.tunnels if self._app is not None else TunnelPolicy()
+
+    async def _listen_locally(self) -> None:
+        """mitmproxy listens on all addresses unless told otherwise; a gateway with keys must be told to."""
+        ctx.options.update(listen_host=LOCAL)
+        server = self.house.proxyserver
+        if server is not None:
+            await server.servers.update([])
+            await server.setup_servers()
+
+    def _greet(self) -> None:
+        assert self._app is not None and self.house.proxyserver is not None
+        addresses = self.house.proxyserver.listen_addrs()
+        host, port = (addresses[0][0], addresses[0][1]) if addresses else (LOCAL, 8080)
+        shown = LOCAL if host in ("0.0.0.0", "::", "") else host
+        address = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+        first, self._app.first_key = self._app.first_key, None
+        if first is not None:
+            sys.stdout.write(welcome(first, address))
+            sys.stdout.flush()
+        log.info("listening on %s", address)
+
+
+def _stop_watching_script() -> None:
+    """mitmproxy reloads a script whose file changes, and runs on without it where that fails: an open proxy."""
+    loader = ctx.master.addons.get("scriptloader")
+    for script in loader.addons if loader is not None else ():
+        if script.reloadtask is not None:
+            script.reloadtask.cancel()
+
+
+def _stock_confdir() -> bool:
+    return Path(ctx.options.confdir).expanduser() == Path("~/.mitmproxy").expanduser()

@@ -1,0 +1,84 @@
+"""Step 8: the answer's pieces on their way, and the end of the exchange.
+
+Needs:   exchange.answer.
+Leaves:  a closed exchange: settled, counted in the metrics, told to whoever watches flows.
+"""
+
+import asyncio
+from functools import partial
+from typing import Any
+
+from mitmproxy import connection, http
+
+from addons._flow import House
+from addons.layers import Pull
+from greyfox_core.steps.finish import summary
+from greyfox_core.steps.relay import BrokenOff
+
+LONGEST_PAUSE = 0.05  # seconds
+
+
+class Stream:
+    name = "greyfox.stream"
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+
+    async def gf_chunk(self, pull: Pull) -> None:
+        """Fetch the next piece, once the client has taken what it has. A client that leaves ends the waiting."""
+        task = asyncio.current_task()
+        exchange = self.house.exchange_of(pull.flow)
+        if task is None or exchange is None:
+            return
+        exchange.on_gone = partial(_cancel, task)
+        try:
+            if pull.gone:
+                return
+            await self._taken(pull)
+            pull.chunk = await anext(pull.source)
+        except StopAsyncIteration:
+            pull.done = True
+        except BrokenOff:
+            pull.cut = True
+        except asyncio.CancelledError:
+            if not exchange.gone:
+                raise
+            task.uncancel()
+            pull.gone = True
+        finally:
+            exchange.on_gone = None
+            if pull.gone:
+                await exchange.close_source()
+
+    async def _taken(self, pull: Pull) -> None:
+        """Until the client has room: a slow reader must not fill our memory."""
+        handler = self.house.connection_of(pull.flow.client_conn)
+        if handler is not None:
+            await handler.drain_writers()
+        pause = 0.001
+        while pull.window_closed:  # mitmproxy has no event for a window that opens
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def response(self, flow: http.HTTPFlow) -> None:
+        await self._end(flow)
+
+    async def error(self, flow: http.HTTPFlow) -> None:
+        await self._end(flow)
+
+    async def _end(self, flow: http.HTTPFlow) -> None:
+        exchange, app = self.house.exchange_of(flow), self.house.app
+        self.house.bodies.pop(flow, None)
+        if exchange is None or app is None:
+            return
+        await exchange.close_source()
+        app.closed(exchange)
+        flow.comment = summary(exchange)
+        self.house.bound_view(flow)
+
+    def client_disconnected(self, client: connection.Client) -> None:
+        self.house.tunnels.pop(client, None)
+
+
+def _cancel(task: asyncio.Task[Any]) -> None:
+    task.cancel()

@@ -1,0 +1,1 @@
+"""How fast GreyFox is beside stock mitmproxy, on this machine: `python -m bench`."""

@@ -1,0 +1,349 @@
+"""Step 6 of a request: ask the upstream, and its fallbacks, with room set aside for each attempt.
+
+Needs:  exchange.resolution; exchange.parsed for metered paths; the plain body.
+Leaves: exchange.answer: whole, or a source of pieces that settles when it ends. Raises QuotaExhausted, QuotaBusy,
+UpstreamFailed, UpstreamTimeout and what else forbids an attempt.
+
+No byte of a metered attempt leaves before its reservation is durable. There is no retry once the client has a byte.
+"""
+
+import asyncio
+from urllib.parse import quote, urlsplit
+
+import orjson
+
+from greyfox_core.config.schema import Upstream
+from greyfox_core.dialects.base import Dialect
+from greyfox_core.dialects.registry import Dialects
+from greyfox_core.errors import Forbidden, NoRoute, Refused, UpstreamFailed, UpstreamTimeout
+from greyfox_core.forwarding.client import Call, NothingSent, Response, UpstreamClient
+from greyfox_core.forwarding.headers import answer_headers, upstream_headers
+from greyfox_core.quota.attempt import Attempt
+from greyfox_core.steps.open_attempt import Books, OpenAttempt
+from greyfox_core.steps.recall import Recall
+from greyfox_core.steps.relay import Relay
+from greyfox_core.tokens.models import max_output
+from greyfox_core.values.exchange import Exchange
+from greyfox_core.values.http import Answer
+from greyfox_core.values.target import Target
+
+RETRYABLE = frozenset((408, 429, 500, 502, 503, 504, 520, 522, 524, 529))
+"""An upstream's statuses after which the next target is tried."""
+
+MAY_HAVE_GENERATED = frozenset((502, 504, 524))
+"""Statuses that come from a server in between: the model behind it can have worked."""
+
+PARSED_ON_THE_LOOP = 1_048_576  # bytes of a plain answer
+LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
+
+
+class ClientLeft(Exception):
+    """The client has left while its upstream was being asked; everything is settled."""
+
+
+class Forward:
+    """Asks upstreams. One object serves all requests."""
+
+    def __init__(self, client: UpstreamClient, dialects: Dialects, books: Books, recall: Recall) -> None:
+        self._client = client
+        self._dialects = dialects
+        self._books = books
+        self._recall = recall
+
+    async def __call__(self, exchange: Exchange, body: bytes) -> None:
+        """Leave the answer of the first target that gives one."""
+        assert exchange.resolution is not None
+        targets = exchange.resolution.targets
+        for position, target in enumerate(targets):
+            last = position == len(targets) - 1
+            exchange.attempts += 1
+            answer: Answer | None
+            try:
+                if exchange.parsed is None:
+                    answer = await self._free(exchange, target, body)
+                else:
+                    answer = await self._metered(exchange, target, last)
+            except (UpstreamFailed, UpstreamTimeout):
+                if last:
+                    raise
+                continue
+            if answer is not None:
+                exchange.target = target
+                exchange.answer = answer
+                return
+
+    # --- free paths: nothing to reserve, nothing to count
+
+    async def _free(self, exchange: Exchange, target: Target, body: bytes) -> Answer:
+        upstream = exchange.rules.upstream(target.upstream)
+        _require_key(exchange, upstream, target)
+        response = await self._open(exchange, upstream, target, body or None)
+        try:
+            raw = await response.read(exchange.rules.config.limits.max_answer)
+        finally:
+            response.close()
+        return Answer(response.status, answer_headers(response.headers), raw)
+
+    # --- metered paths
+
+    async def _metered(self, exchange: Exchange, target: Target, last: bool) -> Answer | None:
+        """None: this target has refused in a way that lets the next one try."""
+        upstream = exchange.rules.upstream(target.upstream)
+        _require_key(exchange, upstream, target)
+        attempt, body = await self._reserve(exchange, target)
+        if exchange.gone:
+            attempt.release()
+            raise ClientLeft
+        try:
+            response = await self._open(exchange, upstream, target, body)
+        except NothingSent:
+            attempt.release()
+            raise
+        except Refused:
+            attempt.settle_worst("failed")
+            raise
+        except BaseException:
+            self._left_early(attempt)
+            raise
+        attempt.head_came(response.status)
+        if not 200 <= response.status < 300:
+            return await self._failed(attempt, response, last)
+        streamed = exchange.parsed is not None and (exchange.parsed.stream or _is_stream(response))
+        if streamed:
+            return self._stream(attempt, response, upstream)
+        return await self._whole(attempt, response)
+
+    async def _reserve(self, exchange: Exchange, target: Target) -> tuple[OpenAttempt, bytes]:
+        """Set room aside and make the body; the reservation is durable when this returns."""
+        parsed, who, resolution = exchange.parsed, exchange.principal, exchange.resolution
+        assert parsed is not None and who is not None and resolution is not None
+        rules, dialect = exchange.rules, self._dialects.of(parsed.endpoint)
+        upstream = rules.upstream(target.upstream)
+        accounting = rules.config.accounting
+        estimate = await self._estimate(exchange, dialect, target)
+        admission = self._books.admission
+        if parsed.unbounded and await admission.limits_input(who, target.model):
+            if not accounting.allow_unbounded_input:
+                raise Forbidden(
+                    f"This request's input cannot be known beforehand ({parsed.unbounded}), and an input quota "
+                    "applies. An operator can allow it (accounting.allow_unbounded_input)."
+                )
+            estimate += accounting.unbounded_input_tokens
+        model_max = max_output(target.model, accounting.max_output_tokens, accounting.default_max_output_tokens)
+        can_cap = dialect.can_cap(parsed)
+        reservation = await admission.reserve(
+            Attempt(
+                request_id=exchange.id,
+                number=exchange.attempts,
+                principal=who,
+                dialect=dialect.name,
+                operation=parsed.endpoint.operation,
+                upstream=target.upstream,
+                model=target.model,
+                requested_model=parsed.model,
+                route=resolution.route,
+                way=exchange.head.way.value,
+                stream=parsed.stream,
+                tags=exchange.tags,
+                cache=exchange.cache_state,
+            ),
+            input_tokens=estimate,
+            asked_cap=parsed.output_cap,
+            model_max=model_max,
+            choices=parsed.choices,
+            floor=parsed.output_floor if can_cap else model_max,
+            produces_output=parsed.produces_output,
+        )
+        exchange.output_cap = reservation.output_cap if can_cap else None
+        attempt = OpenAttempt(self._books, exchange, target, dialect, reservation, estimate)
+        try:
+            body = dialect.prepare(
+                parsed,
+                model=target.model,
+                output_cap=exchange.output_cap,
+                cap_field=rules.cap_field(upstream),
+                ask_usage=upstream.stream_usage,
+            )
+        except BaseException:
+            attempt.release()
+            raise
+        return attempt, body
+
+    async def _estimate(self, exchange: Exchange, dialect: Dialect, target: Target) -> int:
+        assert exchange.parsed is not None
+        prompt = dialect.prompt(exchange.parsed, target.model)
+        if exchange.rules.config.accounting.input_bound == "bytes":
+            return self._books.counter.bound(prompt)
+        counted = self._books.counter.count_now(prompt, target.model)
+        return counted if counted is not None else await self._books.counter.count(prompt, target.model)
+
+    async def _failed(self, attempt: OpenAttempt, response: Response, last: bool) -> Answer | None:
+        """An answer that is no success is the caller's, byte for byte, unless another target may do better."""
+        exchange = attempt.exchange
+        try:
+            raw = await response.read(exchange.rules.config.limits.max_answer)
+        except Refused:
+            attempt.settle_received("", "failed")
+            raise
+        except BaseException:
+            self._left_early(attempt)
+            raise
+        finally:
+            response.close()
+        if response.status in MAY_HAVE_GENERATED:
+            attempt.settle_received("", "failed")
+        else:
+            attempt.settle_unbilled()
+        if response.status in RETRYABLE and not last:
+            return None
+        return Answer(response.status, answer_headers(response.headers), raw)
+
+    async def _whole(self, attempt: OpenAttempt, response: Response) -> Answer:
+        exchange, dialect = attempt.exchange, attempt.dialect
+        started = self._books.clock.monotonic()
+        try:
+            with _Leaving(exchange):
+                raw = await response.read(exchange.rules.config.limits.max_answer)
+        except Refused:
+            attempt.settle_worst("cut-upstream")
+            raise
+        except BaseException:
+            attempt.settle_worst("cut-client")
+            raise
+        finally:
+            response.close()
+            exchange.upstream_seconds += self._books.clock.monotonic() - started
+        parsed = await _json(raw)
+        usage = dialect.usage(parsed) if parsed is not None else None
+        if usage is not None:
+            attempt.settle_stated(usage)
+        elif parsed is not None:
+            attempt.settle_text(dialect.output_text(parsed), "complete")
+        else:
+            attempt.settle_worst("failed")
+        whole = response.status == 200 and parsed is not None and dialect.plain_complete(parsed)
+        if exchange.cache_key is not None and whole:
+            self._recall.keep(exchange, attempt.target, response.headers, raw)
+        return Answer(response.status, answer_headers(response.headers), raw)
+
+    def _stream(self, attempt: OpenAttempt, response: Response, upstream: Upstream) -> Answer:
+        exchange = attempt.exchange
+        reader = attempt.dialect.stream(attempt.parsed, response.content_type, usage_asked=upstream.stream_usage)
+        recorder = self._recall.recorder(exchange)
+        relay = Relay(
+            attempt,
+            response,
+            reader,
+            self._books.background,
+            record=None if recorder is None else recorder.add,
+            keep=None
+            if recorder is None
+            else lambda done: self._recall.keep(exchange, done.target, response.headers, recorder.body()),
+        )
+        return Answer(response.status, answer_headers(response.headers), relay)
+
+    # --- the call itself
+
+    async def _open(self, exchange: Exchange, upstream: Upstream, target: Target, body: bytes | None) -> Response:
+        call = self._call(exchange, upstream, target, body)
+        started = self._books.clock.monotonic()
+        try:
+            with _Leaving(exchange):
+                return await self._client.open(call)
+        finally:
+            exchange.upstream_seconds += self._books.clock.monotonic() - started
+
+    def _call(self, exchange: Exchange, upstream: Upstream, target: Target, body: bytes | None) -> Call:
+        rules, endpoint = exchange.rules, exchange.endpoint
+        assert endpoint is not None
+        key = upstream.api_key.get_secret_value()
+        path = endpoint.path.replace("{model}", quote(target.model or endpoint.model or "", safe="/"))
+        url = upstream.base_url.rstrip("/") + path
+        if exchange.head.query:
+            url += "?" + exchange.head.query
+        headers = upstream_headers(
+            exchange.head.headers,
+            key=key,
+            auth=rules.auth_field(upstream),
+            passthrough=exchange.passthrough,
+            extra=upstream.headers,
+        )
+        return Call(
+            name=target.upstream,
+            method=exchange.head.method,
+            url=url,
+            headers=headers,
+            body=body,
+            connect_timeout=upstream.connect_timeout,
+            first_byte_timeout=upstream.first_byte_timeout,
+            idle_timeout=upstream.idle_timeout,
+            ca_file=rules.folder / upstream.ca_file if upstream.ca_file else None,
+        )
+
+    def _left_early(self, attempt: OpenAttempt) -> None:
+        """The client left before a byte of the answer: a stream has given nothing, a plain answer may be finished."""
+        if attempt.parsed.stream:
+            attempt.settle_received("", "cut-client")
+        else:
+            attempt.settle_worst("cut-client")
+
+
+class _Leaving:
+    """While inside, a client that leaves ends the waiting, at once or (`on_drop.
+
+    Drain`) after the time that reading on may take.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def __enter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self._timer: asyncio.TimerHandle | None = None
+        self._exchange.on_gone = self._left
+        if self._exchange.gone:
+            self._left()
+
+    def _left(self) -> None:
+        accounting = self._exchange.rules.config.accounting
+        if accounting.on_drop == "drain":
+            self._timer = asyncio.get_running_loop().call_later(accounting.drain_timeout, self._task.cancel)
+        else:
+            self._task.cancel()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._exchange.on_gone = None
+        if self._timer is not None:
+            self._timer.cancel()
+        if kind is asyncio.CancelledError and self._exchange.gone:
+            self._task.uncancel()
+            raise ClientLeft from None
+
+
+def _require_key(exchange: Exchange, upstream: Upstream, target: Target) -> None:
+    """A call that the upstream would answer with its own 401 says here what is missing."""
+    keyless = upstream.dialect == "ollama" or upstream.auth == "none"
+    if keyless or exchange.passthrough or upstream.api_key.get_secret_value():
+        return
+    if urlsplit(upstream.base_url).hostname not in LOOPBACK:
+        raise NoRoute(
+            f"Upstream {target.upstream} has no API key: an operator sets upstreams.{target.upstream}.api_key, or the "
+            "caller brings an own upstream key and identifies itself to the proxy (HTTPS_PROXY)."
+        )
+
+
+def _is_stream(response: Response) -> bool:
+    return response.content_type.startswith(("text/event-stream", "application/x-ndjson"))
+
+
+async def _json(raw: bytes) -> dict[str, object] | None:
+    try:
+        if len(raw) > PARSED_ON_THE_LOOP:
+            parsed = await asyncio.to_thread(orjson.loads, raw)
+        else:
+            parsed = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+    return parsed if isinstance(parsed, dict) else None

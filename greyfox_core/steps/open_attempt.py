@@ -1,0 +1,169 @@
+"""One attempt at one upstream, from its durable reservation to its settlement.
+
+However it ends, exactly one of the `settle_*` methods or `release` is called; a second call changes nothing.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from greyfox_core.admin.metrics import Metrics
+from greyfox_core.clock import Clock
+from greyfox_core.dialects.base import Dialect
+from greyfox_core.forwarding.estimate import Dropped, worst_case
+from greyfox_core.quota.admission import Admission
+from greyfox_core.quota.attempt import Outcome, Reservation, Settlement
+from greyfox_core.tokens.count import TokenCounter
+from greyfox_core.values.exchange import Exchange
+from greyfox_core.values.request import ParsedRequest, Prompt
+from greyfox_core.values.target import Target
+from greyfox_core.values.usage import Usage
+
+
+class Background:
+    """Work that outlives its request: late counting, reading on. Awaited before the stores close."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Begin `work` now; it is kept alive until it is done."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def finished(self) -> None:
+        """Until nothing is left to do."""
+        while self._tasks:
+            await asyncio.wait(list(self._tasks))
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What an attempt needs to be booked."""
+
+    admission: Admission
+    counter: TokenCounter
+    metrics: Metrics
+    clock: Clock
+    background: Background
+
+
+class OpenAttempt:
+    """`input_estimate` is tokens; `started` monotonic seconds, when the call was sent."""
+
+    def __init__(
+        self,
+        books: Books,
+        exchange: Exchange,
+        target: Target,
+        dialect: Dialect,
+        reservation: Reservation,
+        input_estimate: int,
+    ) -> None:
+        assert exchange.parsed is not None
+        self._books = books
+        self.exchange = exchange
+        self.target = target
+        self.dialect = dialect
+        self.reservation = reservation
+        self.input_estimate = input_estimate
+        self.parsed: ParsedRequest = exchange.parsed
+        self.started = books.clock.monotonic()
+        self.first_byte: float | None = None  # monotonic seconds
+        self.status: int | None = None
+        self._closed = False
+
+    def head_came(self, status: int) -> None:
+        """The upstream has begun to answer."""
+        self.status = status
+        self.first_byte = self._books.clock.monotonic()
+
+    def release(self) -> None:
+        """No byte went out: nothing can have been billed."""
+        if not self._closed:
+            self._closed = True
+            self._books.admission.release_soon(self.reservation)
+
+    def settle_stated(self, usage: Usage, outcome: Outcome = "complete") -> None:
+        """By the provider's own figures."""
+        self._settle(usage, False, outcome)
+        counted = self.exchange.rules.config.accounting.input_bound == "tokens"
+        if outcome == "complete" and counted and not self.parsed.unbounded:
+            self._books.counter.learn(self.target.model, self.input_estimate, usage.input_total)
+
+    def settle_unbilled(self) -> None:
+        """The provider refused it: providers do not bill an error that they answer at once."""
+        self._settle(Usage(), False, "failed")
+
+    def settle_worst(self, outcome: Outcome) -> None:
+        """Nothing can be known of what was produced: all that was set aside."""
+        self._settle(worst_case(self.input_estimate, self.reservation.reserved_output), True, outcome)
+
+    def settle_text(self, text: str, outcome: Outcome, *, input_known: int | None = None) -> None:
+        """The answer is whole but states no usage: by its text, counted off the loop where it is long."""
+        self._later(text, outcome, input_known, exact_text=True)
+
+    def settle_received(
+        self, text: str, outcome: Outcome, *, input_known: int | None = None, at_least: Usage | None = None
+    ) -> None:
+        """The answer was cut: by what had come, plus what can have been produced beyond it.
+
+        `at_least` is a running total.
+        """
+        self._later(text, outcome, input_known, exact_text=False, at_least=at_least)
+
+    def _later(
+        self, text: str, outcome: Outcome, input_known: int | None, exact_text: bool, at_least: Usage | None = None
+    ) -> None:
+        if self._closed:
+            return
+        prompt = Prompt(texts=(text,))
+        seconds = self._books.clock.monotonic() - self.started
+
+        def book(received: int) -> None:
+            sent = self.input_estimate if input_known is None else input_known
+            if exact_text:
+                usage = Usage(sent, min(received, self.reservation.reserved_output))
+            else:
+                usage = Dropped(
+                    input_estimate=sent,
+                    reserved_output=self.reservation.reserved_output,
+                    received=received,
+                    seconds=seconds,
+                    model=self.target.model,
+                    thinks="thinking" in self.parsed.body,
+                    at_least=at_least,
+                ).usage(self.exchange.rules.config.accounting.drop_margin)
+            self._settle(usage, True, outcome)
+
+        counted = self._books.counter.count_now(prompt, self.target.model)
+        if counted is None:
+            self._books.background.run(self._count_then_settle(prompt, book))
+        else:
+            book(counted)
+
+    async def _count_then_settle(self, prompt: Prompt, book: Callable[[int], None]) -> None:
+        book(await self._books.counter.count(prompt, self.target.model))
+
+    def _settle(self, usage: Usage, estimated: bool, outcome: Outcome) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        now = self._books.clock.monotonic()
+        settled = self._books.admission.settle_soon(
+            self.reservation,
+            Settlement(
+                usage=usage,
+                estimated=estimated,
+                outcome=outcome,
+                status=self.status,
+                first_byte_ms=None if self.first_byte is None else (self.first_byte - self.started) * 1000,
+                duration_ms=(now - self.started) * 1000,
+            ),
+        )
+        if outcome != "failed" or self.exchange.usage is None:
+            self.exchange.usage = settled.usage
+            self.exchange.estimated = settled.estimated
+        self._books.metrics.settled(self.target.upstream, self.target.model, settled)

@@ -1,0 +1,127 @@
+"""Step 5 of a request: is the answer known? And afterwards: keep it, if it may be kept.
+
+Needs:  exchange.parsed, exchange.resolution, exchange.principal.
+Leaves: exchange.answer from the cache; or where the answer is to be kept (exchange.cache_key). Raises NotCached, and
+what an exhausted quota says where the cache does not know the answer.
+
+A hit opens no connection, costs no quota unless the operator charges hits, and waits for no write.
+"""
+
+from dataclasses import replace
+
+from greyfox_core.cache.ports import Entry
+from greyfox_core.cache.recorder import Recorder
+from greyfox_core.cache.service import Asked, Cache
+from greyfox_core.clock import Clock
+from greyfox_core.dialects.registry import Dialects
+from greyfox_core.forwarding.headers import answer_headers
+from greyfox_core.quota.admission import Admission
+from greyfox_core.quota.attempt import Attempt
+from greyfox_core.values.exchange import Exchange
+from greyfox_core.values.http import Answer
+from greyfox_core.values.target import Target
+
+PER_REQUEST = frozenset(
+    (
+        "date",
+        "x-request-id",
+        "request-id",
+        "openai-processing-ms",
+        "x-envoy-upstream-service-time",
+        "server-timing",
+        "cf-ray",
+    )
+)
+"""Fields of an upstream's answer that are true of one request only: a later hit must not repeat them."""
+
+
+class Recall:
+    """Asks the cache, and fills it."""
+
+    def __init__(self, cache: Cache, dialects: Dialects, admission: Admission, clock: Clock) -> None:
+        self._cache = cache
+        self._dialects = dialects
+        self._admission = admission
+        self._clock = clock
+
+    async def __call__(self, exchange: Exchange) -> None:
+        """Answer from the cache, or leave the key for the answer to come."""
+        if exchange.parsed is None:
+            return
+        asked = self._asked(exchange)
+        decision = await self._cache.lookup(asked, exchange.rules.config.cache)
+        exchange.cache_state = decision.state
+        exchange.cache_headers = self._cache.headers(decision)
+        if decision.entry is not None:
+            self._serve(exchange, decision.entry, asked.target)
+            return
+        if exchange.exhausted is not None:
+            raise exchange.exhausted
+        exchange.cache_key, exchange.cache_ttl, exchange.cache_tags = decision.key, decision.ttl, decision.tags
+
+    def _asked(self, exchange: Exchange) -> Asked:
+        parsed, resolution, who = exchange.parsed, exchange.resolution, exchange.principal
+        assert parsed is not None and resolution is not None and who is not None
+        dialect = self._dialects.of(parsed.endpoint)
+        head = exchange.head
+        if exchange.controls:
+            head = replace(head, headers=head.headers + exchange.controls)
+        stored = exchange.rules.config.cache.stored_responses
+        return Asked(
+            head=head,
+            principal=who,
+            parsed=parsed,
+            target=resolution.targets[0],
+            route=resolution.route,
+            fields=lambda: dialect.fingerprint_fields(parsed),
+            uncacheable=dialect.uncacheable(parsed, stored_responses=stored),
+            passthrough=exchange.passthrough,
+        )
+
+    def _serve(self, exchange: Exchange, entry: Entry, target: Target) -> None:
+        parsed, who, resolution = exchange.parsed, exchange.principal, exchange.resolution
+        assert parsed is not None and who is not None and resolution is not None
+        self._admission.hit(
+            Attempt(
+                request_id=exchange.id,
+                number=0,
+                principal=who,
+                dialect=parsed.endpoint.dialect,
+                operation=parsed.endpoint.operation,
+                upstream=entry.upstream,
+                model=entry.model,
+                requested_model=parsed.model,
+                route=resolution.route,
+                way=exchange.head.way.value,
+                stream=parsed.stream,
+                tags=exchange.tags,
+                cache="hit",
+            ),
+            entry.usage,
+            status=entry.status,
+            duration_ms=(self._clock.monotonic() - exchange.started) * 1000,
+        )
+        exchange.target = Target(entry.upstream, entry.model)
+        exchange.usage = entry.usage
+        headers = [*entry.headers, ("x-request-id", exchange.id), ("request-id", exchange.id)]
+        exchange.answer = Answer(entry.status, headers, entry.body)
+
+    def recorder(self, exchange: Exchange) -> Recorder | None:
+        """For the pieces of a stream that is to be kept; None where it is not."""
+        return None if exchange.cache_key is None else self._cache.recorder(exchange.rules.config.cache)
+
+    def keep(self, exchange: Exchange, target: Target, headers: list[tuple[str, str]], body: bytes | None) -> None:
+        """Store a whole, settled answer, unless it came from a fallback: the key names the first choice."""
+        first = exchange.resolution.targets[0] if exchange.resolution is not None else None
+        if exchange.cache_key is None or exchange.usage is None or body is None or target != first:
+            return
+        self._cache.store(
+            exchange.cache_key,
+            status=200,
+            headers=tuple(field for field in answer_headers(headers) if field[0] not in PER_REQUEST),
+            body=body,
+            usage=exchange.usage,
+            target=target,
+            ttl=exchange.cache_ttl,
+            tags=exchange.cache_tags,
+        )

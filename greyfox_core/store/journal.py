@@ -1,0 +1,281 @@
+"""The journal: a thread that writes what the event loop hands it, all that waits in one transaction with one fsync.
+
+No timer: a group is whatever came while the last one was being written. Whoever waits, waits for the group that
+holds its entry. The queue keeps the order in which the loop handed entries in.
+
+When a write fails, the reservations of that group fail, and the next group first looks whether they were written after
+all (a commit can fail after it succeeded) and releases those; ends and charged rows stay and are tried again until
+they are written. Meanwhile no reservation is taken. The journal tries by itself and recovers by itself.
+
+Errors:  StoreUnavailable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from itertools import count
+from queue import Empty, SimpleQueue
+from typing import Any, cast
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from greyfox_core.quota.attempt import Reservation, Settled, Settlement
+from greyfox_core.quota.ports import Closing, Line
+from greyfox_core.store.engine import Database, unavailable
+from greyfox_core.store.group import UNSTORABLE, Entry, Unexpected, write, write_with_care
+from greyfox_core.store.rows import first_id
+from greyfox_core.store.waiting import Future, tell
+from greyfox_core.values.usage import Usage
+
+log = logging.getLogger("greyfox.store")
+
+_GROUP = 1000  # entries of one transaction at most
+_BACK_OFF = (0.05, 0.1, 0.2, 0.5, 1.0)  # seconds between tries while the database does not work
+_LAST_TRIES = 5
+
+
+@dataclass(slots=True)
+class _Item:
+    """Something to do: an entry to write, a call to make in the transaction, or nothing but to tell when it is over."""
+
+    entry: Entry | None = None
+    call: Callable[[Connection], Any] | None = None
+    waiter: Future | None = None
+
+
+class SqliteJournal:
+    """Implements greyfox_core.quota.ports.Journal. Entries are handed in from event loops, written by one thread."""
+
+    def __init__(self, database: Database, boot: int, *, reached: Callable[[str], None], most: int = 50_000) -> None:
+        """`boot` numbers this start; `reached` is told each crash point; `most` bounds what may wait."""
+        self._database = database
+        self._boot = boot
+        self._reached = reached
+        self._most = most
+        self._ids = count(first_id(boot))
+        self._queue: SimpleQueue[_Item | None] = SimpleQueue()
+        self._backlog: list[_Item] = []
+        self._connection: Connection | None = None
+        self._identity: tuple[int, int] | None = None
+        self.generation = 0
+        """Grows with each connection to the database: what one connection told says nothing of the next."""
+        self._failing = False
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="greyfox-journal", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write all that waits, then end. Blocks. What a broken database leaves open is recovered at the next start."""
+        if not self._stopped:
+            self._stopped = True
+            self._queue.put(None)
+            self._thread.join()
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last write failed."""
+        return self._failing
+
+    @property
+    def waiting(self) -> int:
+        """How many entries wait to be written."""
+        return self._queue.qsize() + len(self._backlog)
+
+    def next_id(self) -> int:
+        return next(self._ids)
+
+    def reserve(self, reservation: Reservation) -> Awaitable[None]:
+        return self._wait_for(_Item(entry=reservation))
+
+    def close(self, closing: Closing) -> None:
+        self._queue.put(_Item(entry=closing))
+
+    def line(self, line: Line) -> bool:
+        if not line.charges and (self._failing or self._stopped or self._queue.qsize() >= self._most):
+            return False
+        self._queue.put(_Item(entry=line))
+        return True
+
+    async def written(self) -> None:
+        if self._stopped:
+            raise unavailable()
+        waiter = asyncio.get_running_loop().create_future()
+        self._queue.put(_Item(waiter=waiter))
+        await waiter
+
+    async def call(self, call: Callable[[Connection], Any]) -> Any:
+        """Run `call` in the writer's transaction, after all that was handed in before; its result, once durable."""
+        return await self._wait_for(_Item(call=call))
+
+    def _wait_for(self, item: _Item) -> Future:
+        if self._failing or self._stopped or self._queue.qsize() >= self._most:
+            raise unavailable()
+        item.waiter = asyncio.get_running_loop().create_future()
+        self._queue.put(item)
+        return item.waiter
+
+    # What follows runs in the thread.
+
+    def _run(self) -> None:
+        tries = 0
+        stopping = False
+        while not stopping or self._backlog:
+            items, stop = self._take(None if not tries else _BACK_OFF[min(tries, len(_BACK_OFF)) - 1], stopping)
+            stopping = stopping or stop
+            items = self._backlog + items
+            self._backlog = []
+            if not items and not tries:
+                continue
+            if self._commit(items):
+                tries = 0
+            else:
+                tries += 1
+                if stopping and tries >= _LAST_TRIES:
+                    break
+        if self._backlog:
+            log.error(
+                "%d ledger entries could not be written; their reservations are booked at the next start",
+                len(self._backlog),
+            )
+            tell((item.waiter, unavailable()) for item in self._backlog)
+        self._disconnect()
+
+    def _take(self, patience: float | None, stopping: bool) -> tuple[list[_Item], bool]:
+        """All that waits, at least one unless patience (seconds) runs out; and whether it is time to stop."""
+        items: list[_Item] = []
+        stop = False
+        try:
+            if stopping:
+                time.sleep(patience or 0)
+                item = self._queue.get_nowait()
+            else:
+                item = self._queue.get(timeout=patience)
+            while True:
+                if item is None:
+                    stop = True
+                else:
+                    items.append(item)
+                if len(items) >= _GROUP:
+                    break
+                item = self._queue.get_nowait()
+        except Empty:
+            pass
+        return items, stop
+
+    def _commit(self, items: list[_Item]) -> bool:
+        """Write a group and tell who waits. False where the database does not work; the group is then taken care of."""
+        entries = [item.entry for item in items if item.entry is not None]
+        try:
+            connection = self._connect()
+            failed = self._write(connection, entries, items)
+        except Exception as error:
+            # Also what nobody foresaw: the thread must live, or nothing is ever admitted again.
+            self._fail(items, error)
+            return False
+        if self._failing:
+            self._failing = False
+            log.warning("the database works again")
+        tell((item.waiter, failed.get(id(item))) for item in items if item.call is None)
+        return True
+
+    def _write(self, connection: Connection, entries: list[Entry], items: list[_Item]) -> dict[int, Exception]:
+        """One transaction: entries, then calls, then the commit. Those that failed alone, by their item."""
+        failed: dict[int, Exception] = {}
+        driver = cast(sqlite3.Connection, connection.connection.driver_connection)
+        transaction = connection.begin()
+        if self._failing:  # a read would succeed on a full disk
+            connection.exec_driver_sql("UPDATE boots SET probes = probes + 1 WHERE id = ?", (self._boot,))
+        try:
+            write(driver, entries, self._boot)
+        except (Unexpected, *UNSTORABLE):
+            transaction.rollback()
+            transaction = connection.begin()
+            bad = {id(entry): error for entry, error in write_with_care(driver, entries, self._boot)}
+            for item in items:
+                if item.entry is not None and (error := bad.get(id(item.entry))) is not None:
+                    log.error("a ledger entry cannot be stored: %s", type(error).__name__)
+                    failed[id(item)] = unavailable()
+        results = [self._call(connection, item, item.call) for item in items if item.call is not None]
+        self._announce("before", entries)
+        transaction.commit()
+        self._announce("after", entries)
+        tell(results)
+        return failed
+
+    def _call(
+        self, connection: Connection, item: _Item, call: Callable[[Connection], Any]
+    ) -> tuple[Future | None, Any]:
+        try:
+            with connection.begin_nested():
+                return item.waiter, (call(connection),)
+        except DBAPIError:
+            raise
+        except Exception as error:
+            return item.waiter, error
+
+    def _announce(self, when: str, entries: list[Entry]) -> None:
+        """Tell the crash points: `before-reserve-commit`, `after-settle-commit` and so on."""
+        if any(isinstance(entry, Reservation) for entry in entries):
+            self._reached(f"{when}-reserve-commit")
+        if any(isinstance(entry, Closing) for entry in entries):
+            self._reached(f"{when}-settle-commit")
+
+    def _connect(self) -> Connection:
+        """The connection, to the very file that was there at the start: an unlinked one takes writes and loses them."""
+        now = self._database.path.stat()
+        identity = (now.st_dev, now.st_ino)
+        if self._identity is None:
+            self._identity = identity
+        elif identity != self._identity:
+            raise OSError(f"{self._database.path} is another file than at the start; restart GreyFox")
+        if self._connection is None:
+            self._connection = self._database.journal.connect()
+            self.generation += 1
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            try:
+                self._connection.close()
+            except (DBAPIError, sqlite3.Error):
+                self._connection.invalidate()
+            self._connection = None
+
+    def _fail(self, items: list[_Item], error: Exception) -> None:
+        """Refuse what may be refused, keep what may not be lost, and let the next try look what became of the rest."""
+        if not self._failing:
+            self._failing = True
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            log.error("the database does not work, nothing is admitted: %s: %s", type(cause).__name__, cause)
+        self._disconnect()
+        refused: list[tuple[Future | None, Any]] = []
+        for item in items:
+            if isinstance(item.entry, Reservation):
+                refused.append((item.waiter, unavailable()))
+                self._backlog.append(_Item(entry=_void(item.entry)))
+            elif item.call is not None:
+                refused.append((item.waiter, unavailable()))
+            elif not isinstance(item.entry, Line) or item.entry.charges or len(self._backlog) < self._most:
+                self._backlog.append(item)
+        tell(refused)
+
+
+def _void(reservation: Reservation) -> Closing:
+    """The end of a reservation that was refused; changes nothing where it was never written."""
+    return Closing(
+        reservation,
+        "released",
+        reservation.admitted_at,
+        Settlement(Usage(), False, "failed", code="unwritten"),
+        Settled(Usage(), estimated=False),
+        ((0, 0),) * len(reservation.charges),
+    )

@@ -1,0 +1,1 @@
+"""How many tokens a text is, before a provider says so: shipped tokenizers, factors, bounds."""

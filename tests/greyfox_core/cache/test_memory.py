@@ -1,0 +1,124 @@
+"""Entries in memory: within their TTL, within the bounds, the least recently used goes first."""
+
+import pytest
+
+from greyfox_core.cache.memory import OVERHEAD, MemoryCache
+from greyfox_core.cache.ports import Entry
+from greyfox_core.clock import ManualClock
+from greyfox_core.values.usage import Usage
+
+ROOM = 3 * (OVERHEAD + 1_000)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def memory(clock: ManualClock) -> MemoryCache:
+    return MemoryCache(clock, max_bytes=ROOM, max_entry=2_000)
+
+
+def entry(clock: ManualClock, *, body: bytes = b"x" * 1_000, ttl: float = 60) -> Entry:
+    return Entry(
+        status=200,
+        headers=(),
+        body=body,
+        usage=Usage(1, 2),
+        upstream="openai",
+        model="gpt-4o",
+        stored_at=clock.monotonic(),
+        stored=clock.now(),
+        ttl=ttl,
+    )
+
+
+async def test_what_is_put_comes_back(memory: MemoryCache, clock: ManualClock) -> None:
+    kept = entry(clock)
+    assert memory.put(b"a", kept)
+    assert await memory.get(b"a") is kept
+    assert await memory.get(b"b") is None
+
+
+async def test_an_entry_ends_with_its_ttl(memory: MemoryCache, clock: ManualClock) -> None:
+    memory.put(b"a", entry(clock, ttl=10))
+    clock.advance(9.9)
+    assert await memory.get(b"a")
+    clock.advance(0.1)
+    assert await memory.get(b"a") is None
+
+
+async def test_a_caller_can_ask_for_a_younger_one(memory: MemoryCache, clock: ManualClock) -> None:
+    memory.put(b"a", entry(clock))
+    clock.advance(5)
+    assert await memory.get(b"a", max_age=4.9) is None
+    assert await memory.get(b"a", max_age=5)
+    assert await memory.get(b"a")  # it is still there for others
+
+
+async def test_the_least_recently_used_goes_first(memory: MemoryCache, clock: ManualClock) -> None:
+    for key in (b"a", b"b", b"c"):
+        memory.put(key, entry(clock))
+    await memory.get(b"a")
+    memory.put(b"d", entry(clock))
+    assert [await memory.get(key) is not None for key in (b"a", b"b", b"c", b"d")] == [True, False, True, True]
+    assert memory.stats().evicted == 1
+
+
+async def test_an_expired_entry_goes_before_a_living_one(memory: MemoryCache, clock: ManualClock) -> None:
+    memory.put(b"old", entry(clock, ttl=100))
+    memory.put(b"expired", entry(clock, ttl=1))
+    memory.put(b"new", entry(clock, ttl=100))
+    clock.advance(2)
+    memory.put(b"newer", entry(clock, ttl=100))
+    assert await memory.get(b"old")
+    assert memory.stats().evicted == 0
+
+
+async def test_an_entry_over_its_bound_is_not_kept(memory: MemoryCache, clock: ManualClock) -> None:
+    assert not memory.put(b"a", entry(clock, body=b"x" * 2_001))
+    assert memory.put(b"a", entry(clock, body=b"x" * 2_000))
+    assert memory.stats().refused == 1
+
+
+async def test_headers_and_overhead_count(clock: ManualClock) -> None:
+    memory = MemoryCache(clock, max_bytes=OVERHEAD, max_entry=2_000)
+    assert not memory.put(b"a", entry(clock, body=b"x"))
+    assert memory.put(b"a", entry(clock, body=b""))
+
+
+async def test_the_same_key_again_takes_the_place(memory: MemoryCache, clock: ManualClock) -> None:
+    memory.put(b"a", entry(clock))
+    memory.put(b"a", entry(clock, body=b"new"))
+    found = await memory.get(b"a")
+    assert found is not None
+    assert found.body == b"new"
+    assert memory.stats().entries == 1
+    assert memory.stats().size == OVERHEAD + 3
+
+
+async def test_clearing_forgets_all_and_says_how_many(memory: MemoryCache, clock: ManualClock) -> None:
+    memory.put(b"a", entry(clock))
+    memory.put(b"b", entry(clock))
+    assert await memory.clear() == 2
+    assert await memory.get(b"a") is None
+    assert memory.stats().size == 0
+
+
+async def test_less_room_takes_effect_at_once_and_keeps_the_latest(memory: MemoryCache, clock: ManualClock) -> None:
+    for key in (b"a", b"b", b"c"):
+        memory.put(key, entry(clock))
+    memory.resize(max_bytes=OVERHEAD + 1_000, max_entry=2_000)
+    assert [await memory.get(key) is not None for key in (b"a", b"b", b"c")] == [False, False, True]
+    memory.resize(max_bytes=0, max_entry=2_000)
+    assert memory.stats().entries == 0
+
+
+async def test_it_counts_what_happens(memory: MemoryCache, clock: ManualClock) -> None:
+    await memory.get(b"a")
+    memory.put(b"a", entry(clock))
+    await memory.get(b"a")
+    await memory.get(b"a", max_age=-1)
+    stats = memory.stats()
+    assert (stats.hits, stats.misses, stats.stored, stats.entries) == (1, 2, 1, 1)

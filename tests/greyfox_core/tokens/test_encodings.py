@@ -1,0 +1,76 @@
+"""The shipped tokenizers: whole, offline, and the same as tiktoken's own."""
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiktoken
+from tiktoken_ext import openai_public  # type: ignore[import-untyped]
+
+from greyfox_core.tokens.encodings import BrokenData, EncodingName, Encodings
+
+DATA = Path(__file__).parents[3] / "greyfox_core" / "tokens" / "data"
+TEXTS = [
+    "Hello, world! It's 2026-11-24.",
+    "def f(x):\n    return x  # ünïcode 漢字 😀\n\n\n",
+    "DON'T SHOUT — 1234567 items\r\n\t tabs   and   spaces   ",
+    "<|endoftext|> is text here",
+    "",
+]
+NAMES: list[EncodingName] = ["o200k_base", "cl100k_base"]
+
+
+@pytest.fixture(scope="module")
+def encodings() -> Encodings:
+    return Encodings()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_counts_like_tiktoken_itself(
+    encodings: Encodings, name: EncodingName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = encodings.get(name)
+    ranks = {ours.decode_single_token_bytes(rank): rank for rank in ours._mergeable_ranks.values()}
+
+    def load(url: str, expected_hash: str) -> dict[bytes, int]:
+        assert name in url
+        return ranks
+
+    monkeypatch.setattr(openai_public, "load_tiktoken_bpe", load)
+    theirs = tiktoken.Encoding(**getattr(openai_public, name)())
+    for text in TEXTS:
+        assert ours.encode_ordinary(text) == theirs.encode_ordinary(text)
+
+
+def test_it_opens_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: Any) -> None:
+        raise AssertionError("a tokenizer asked for the network")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    assert Encodings().get("cl100k_base").encode_ordinary("hello world") == [15339, 1917]
+
+
+def test_it_is_built_once_and_says_when_it_is_ready() -> None:
+    fresh = Encodings()
+    assert not fresh.ready("o200k_base")
+    fresh.warm()
+    assert fresh.ready("o200k_base")
+    assert fresh.ready("cl100k_base")
+    assert fresh.get("o200k_base") is fresh.get("o200k_base")
+
+
+def test_an_altered_file_is_refused(tmp_path: Path) -> None:
+    data = (DATA / "cl100k_base.tiktoken").read_bytes()
+    (tmp_path / "cl100k_base.tiktoken").write_bytes(data[:-1] + b" ")
+    with pytest.raises(BrokenData, match="not what was shipped"):
+        Encodings(tmp_path).get("cl100k_base")
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BrokenData, match="missing"):
+        Encodings(tmp_path).get("cl100k_base")
+
+
+def test_the_licence_ships_beside_the_data() -> None:
+    assert "MIT License" in (DATA / "LICENSE").read_text(encoding="utf-8")
