@@ -7,6 +7,7 @@ mitmproxy lets a flow go on when a hook raises, and skips the rest of the script
 import functools
 import inspect
 import logging
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable
@@ -17,12 +18,14 @@ import orjson
 from mitmproxy import connection, http
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.addons.view import View
+from mitmproxy.net.http import status_codes
 from mitmproxy.proxy import layer
 from mitmproxy.proxy.server import ConnectionHandler
 
 from addons.layers import Pull
 from greyfox_core.app import App
 from greyfox_core.errors import Refused, TooLarge, Unavailable
+from greyfox_core.steps.ingress import new_id
 from greyfox_core.values.exchange import Exchange
 from greyfox_core.values.http import Answer, RequestHead, Way
 from greyfox_core.values.tunnel import Tunnel
@@ -46,7 +49,7 @@ class House:
         self.built_in_next_layer: Callable[[layer.NextLayer], None] | None = None
         self.view: View | None = None  # of mitmweb and the console
         self.max_body = 33_554_432  # bytes; the configuration's figures once it is read
-        self.max_head = 65_536
+        self.max_head = 32_768
         self.tunnels: WeakKeyDictionary[connection.Client, Tunnel] = WeakKeyDictionary()
         self.bodies: WeakKeyDictionary[http.HTTPFlow, bytes] = WeakKeyDictionary()  # compression undone
         self._exchanges: WeakKeyDictionary[http.HTTPFlow, Exchange] = WeakKeyDictionary()
@@ -171,16 +174,17 @@ def failed(house: House, flow: http.HTTPFlow, error: Exception, where: str) -> N
 
 def response_of(answer: Answer, flow: http.HTTPFlow) -> http.Response:
     """mitmproxy's form of an answer. A body source is left to the layer."""
-    whole = isinstance(answer.body, bytes)
     fields = [(name.encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in answer.headers]
-    response = http.Response.make(
-        answer.status, answer.body if isinstance(answer.body, bytes) else b"", http.Headers(fields)
-    )
-    if not whole:
-        response.headers.pop("content-length", None)
+    if isinstance(answer.body, bytes):
+        body = answer.body
+        fields.append((b"content-length", b"%d" % len(body)))
+    else:
+        body = b""
         if not flow.request.is_http2:
-            response.headers["transfer-encoding"] = "chunked"
-    return response
+            fields.append((b"transfer-encoding", b"chunked"))
+    now = time.time()
+    reason = status_codes.RESPONSES.get(answer.status, "Unknown").encode()
+    return http.Response(b"HTTP/1.1", answer.status, reason, http.Headers(fields), body, None, now, now)
 
 
 def plain_refusal(refusal: Refused) -> http.Response:
@@ -190,7 +194,7 @@ def plain_refusal(refusal: Refused) -> http.Response:
 
 def plain_error(status: int, code: str, message: str, retry_after: int | None = None) -> http.Response:
     """An error that OpenAI's SDKs and a person understand; the message is ours and holds nothing of the request."""
-    headers = {"content-type": "application/json"}
+    headers = {"content-type": "application/json", "x-greyfox-request-id": new_id()}
     if retry_after is not None:
         headers["retry-after"] = str(retry_after)
     body = orjson.dumps({"error": {"message": message, "type": "greyfox_error", "param": None, "code": code}})

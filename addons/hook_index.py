@@ -9,6 +9,7 @@ manager in place.
 import inspect
 import types
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from mitmproxy import exceptions, flow, hooks
@@ -86,7 +87,9 @@ def _hooks_of(addon: Any, name: str) -> Group:
         hook = getattr(part, name, None)
         if not hook or isinstance(hook, types.ModuleType):
             continue
-        if not callable(hook):
-            raise exceptions.AddonManagerError(f"Addon handler {name} ({part}) not callable")
-        found.append(hook)
+        found.append(hook if callable(hook) else partial(_not_callable, name, part))
     return tuple(found)
+
+
+def _not_callable(name: str, part: Any, *arguments: Any) -> None:
+    raise exceptions.AddonManagerError(f"Addon handler {name} ({part}) not callable")

@@ -12,7 +12,8 @@ from mitmproxy.proxy.layers.http import HttpLayer
 
 from addons._flow import House, failed, guarded, plain_refusal, request_head
 from addons.layers import adopt
-from greyfox_core.errors import Refused, TooLarge, Unavailable
+from greyfox_core.errors import HeadTooLarge, Refused, TooLarge, Unavailable
+from greyfox_core.forwarding.strict_head import MAX_FIELDS
 from greyfox_core.steps.finish import PROXY_AUTHENTICATE
 
 log = logging.getLogger("greyfox")
@@ -36,6 +37,9 @@ class Ingress:
         exchange = app.ingress.open(request_head(flow, tunnel), app.rules)
         self.house.begin(flow, exchange)
         app.opened(exchange)
+        if len(exchange.head.headers) > MAX_FIELDS:  # over HTTP/2; over HTTP/1 it does not get here
+            app.identify.hide(exchange)
+            raise HeadTooLarge(f"The request has more than {MAX_FIELDS} header fields.")
         if flow.error is not None:  # not valid HTTP: mitmproxy answers, nothing may be set aside
             app.identify.hide(exchange)
             exchange.leave()

@@ -1,4 +1,4 @@
-"""The one file that touches mitmproxy's private classes.
+"""The one file, with its part `http1`, that touches mitmproxy's private classes.
 
 mitmproxy sends an addon's own answer only whole, after the whole request, and forwards whatever no addon answered.
 `Stream` changes just that, for every HTTP connection of the gateway:
@@ -16,7 +16,6 @@ inside CONNECT;
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -27,6 +26,7 @@ from mitmproxy.proxy.layers import http as layers_http
 from mitmproxy.proxy.layers.http import (
     DropStream,
     ErrorCode,
+    Http1Server,
     HttpErrorHook,
     HttpLayer,
     HttpResponseHook,
@@ -41,6 +41,8 @@ from mitmproxy.proxy.layers.http import (
     ResponseProtocolError,
     SendHttp,
 )
+
+from addons.http1 import harden
 
 DISCARD = 1_048_576  # bytes of an unwanted body that are read and thrown away before the connection is cut
 
@@ -221,28 +223,9 @@ class Layer(HttpLayer):
         yield from self.event_to_child(self.streams[stream_id], events.Start())
 
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
-        if isinstance(event, events.DataReceived) and event.connection is self.context.client:
-            connection: Any = self.connections.get(event.connection)
-            state = getattr(connection, "state", None)
-            reading_head = state is not None and state == getattr(connection, "read_headers", None)
-            if reading_head and len(connection.buf) + len(event.data) > self.door.max_head:
-                head_end = (bytes(connection.buf) + event.data).find(b"\r\n\r\n")
-                if not 0 <= head_end <= self.door.max_head:
-                    yield commands.SendData(self.context.client, _too_long_a_head())
-                    yield commands.CloseConnection(self.context.client)
-                    return
         yield from super()._handle_event(event)
-
-
-def _too_long_a_head() -> bytes:
-    error = {
-        "message": "The request's head is too large.",
-        "type": "invalid_request_error",
-        "code": "greyfox_too_large",
-    }
-    body = json.dumps({"error": error}).encode()
-    head = "HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\nconnection: close\r\n"
-    return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+        if isinstance(event, events.Start):
+            harden(self.connections[self.context.client], self.door.max_head)
 
 
 def adopt(http_layer: layer.Layer, door: Door) -> None:
@@ -257,6 +240,7 @@ def check() -> str | None:
     wanted = {
         HttpStream: ("send_response", "flow_done", "make_server_connection", "handle_event", "handle_protocol_error"),
         HttpLayer: ("make_stream", "event_to_child", "_handle_event"),
+        Http1Server: ("read_headers", "read_body", "done"),
     }
     for owner, names in wanted.items():
         for name in names:

@@ -4,6 +4,7 @@ A wrong configuration, an unreadable database or a taken port ends the start wit
 mitmproxy does that for every error that is logged before `running` is over.
 """
 
+import gc
 import logging
 import os
 import sys
@@ -17,10 +18,11 @@ from addons import hook_index, layers
 from addons._flow import House
 from addons.last_gate import LastGate
 from addons.logs import quiet, speak
+from greyfox_core.admin.server import AdminServer
 from greyfox_core.app import App
 from greyfox_core.errors import ConfigError, StoreUnavailable
 from greyfox_core.first_key import welcome
-from greyfox_core.forwarding.addresses import TunnelPolicy
+from greyfox_core.tokens.encodings import BrokenData
 
 log = logging.getLogger("greyfox")
 
@@ -51,6 +53,7 @@ class Start:
     def __init__(self, house: House) -> None:
         self.house = house
         self._app: App | None = None
+        self._admin: AdminServer | None = None
 
     def load(self, loader: Loader) -> None:
         loader.add_option("greyfox_index", bool, True, "Look hooks up in an index instead of asking every addon.")
@@ -59,7 +62,7 @@ class Start:
         if _stock_confdir():
             ctx.options.update(confdir=str(config_file.parent / "certs"))
         certs = Path(ctx.options.confdir).expanduser()
-        loader.master.addons.add(LastGate(self.house, self._tunnel_policy))
+        loader.master.addons.add(LastGate(self.house))
         try:
             moved = layers.check()
             if moved is not None:
@@ -88,7 +91,10 @@ class Start:
         self.house.view = addons.get("view")
         try:
             await self._app.start()
-        except ConfigError as error:
+            config = self._app.rules.config.admin
+            self._admin = AdminServer(config.listen, self._app.why_not_ready, self._app.metrics, hosts=config.hosts)
+            await self._admin.start()
+        except (ConfigError, StoreUnavailable, BrokenData) as error:
             log.error("greyfox: %s", error)
             return
         if ctx.options.greyfox_index:
@@ -99,6 +105,8 @@ class Start:
         self.house.app = self._app
         self._app.ready()
         self._greet()
+        gc.collect()
+        gc.freeze()  # what is there now stays: the collector need not look at it for every few hundred requests
 
     async def done(self) -> None:
         """mitmproxy waits for this; streams go on meanwhile. Async also for another reason.
@@ -114,9 +122,8 @@ class Start:
             await app.drain()
         self.house.app = self._app = None
         await app.close()
-
-    def _tunnel_policy(self) -> TunnelPolicy:
-        return self._app.rules.tunnels if self._app is not None else TunnelPolicy()
+        if self._admin is not None:
+            await self._admin.stop()
 
     async def _listen_locally(self) -> None:
         """mitmproxy listens on all addresses unless told otherwise; a gateway with keys must be told to."""

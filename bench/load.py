@@ -19,7 +19,7 @@ END = b"0\r\n\r\n"
 
 @dataclass(frozen=True)
 class Plan:
-    """`{nonce}` in `body` becomes a number, of a width that never changes. `rate` is requests a second, 0: unlimited."""
+    """`{nonce}` in `body` becomes a number, always as wide. `rate` is requests a second, 0: unlimited."""
 
     port: int
     path: str
@@ -33,7 +33,7 @@ class Plan:
 
 @dataclass
 class Result:
-    """Latencies are microseconds to the answer's last byte, `first_bytes` to its first. `seconds` is how long it took."""
+    """Latencies are microseconds to an answer's last byte, `first_bytes` to its first; `seconds` is the run's."""
 
     seconds: float = 0
     statuses: dict[str, int] = field(default_factory=dict)

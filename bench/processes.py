@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
@@ -36,11 +36,11 @@ class Running:
     def cpu_seconds(self) -> float:
         """User and system time so far, children included."""
         times = [process.cpu_times() for process in self._all()]
-        return sum(time.user + time.system for time in times)
+        return float(sum(time.user + time.system for time in times))
 
     def memory(self) -> int:
         """Resident bytes now, children included."""
-        return sum(process.memory_info().rss for process in self._all())
+        return int(sum(process.memory_info().rss for process in self._all()))
 
     def _all(self) -> list[psutil.Process]:
         return [self.process, *self.process.children(recursive=True)]

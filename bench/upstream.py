@@ -1,7 +1,7 @@
 """A stand-in upstream, as fast as an asyncio server of a few lines can be: `python -m bench.upstream PORT`.
 
-It answers every POST like OpenAI's chat completions: 1 KB of JSON, or for `"stream":true` a stream of EVENTS events, each
-in a write of its own. `GET /count` tells how many POSTs it has had.
+It answers every POST like OpenAI's chat completions: 1 KB of JSON, or for `"stream":true` a stream of EVENTS events,
+each in a write of its own. `GET /count` tells how many POSTs it has had.
 """
 
 import asyncio

@@ -1,0 +1,1 @@
+"""The core of GreyFox: everything that can be said without mitmproxy."""

@@ -14,8 +14,6 @@ from pathlib import Path
 
 import aiohttp
 
-from greyfox_core.admin.metrics import Metrics
-from greyfox_core.admin.server import AdminServer
 from greyfox_core.auth.jwks import fetcher
 from greyfox_core.auth.keys import load_pepper, pepper_file
 from greyfox_core.auth.service import Authenticator
@@ -27,7 +25,9 @@ from greyfox_core.config.watch import ConfigSource
 from greyfox_core.dialects.registry import Dialects
 from greyfox_core.errors import ConfigError, Refused
 from greyfox_core.first_key import FirstKey, issue_first_key
+from greyfox_core.forwarding.addresses import by_system
 from greyfox_core.forwarding.client import UpstreamClient
+from greyfox_core.metrics import Metrics
 from greyfox_core.quota.admission import Admission
 from greyfox_core.rules import Rules
 from greyfox_core.steps.admit import Admit
@@ -46,6 +46,7 @@ from greyfox_core.tokens.encodings import Encodings
 from greyfox_core.values.exchange import Exchange
 from greyfox_core.values.http import Headers
 from greyfox_core.values.tunnel import Tunnel
+from greyfox_core.version import __version__
 
 log = logging.getLogger("greyfox")
 
@@ -62,7 +63,7 @@ class App:
         self.source = source
         self.store = store
         self.rules = Rules.of(loaded, random.random)
-        self.metrics = Metrics()
+        self.metrics = Metrics(__version__)
         self.first_key: FirstKey | None = None
         self._clock = clock
         self._pepper = pepper
@@ -79,11 +80,11 @@ class App:
         self._admission = Admission(config, store.journal, store.counters, clock, store.overrides())
         self._authenticator = Authenticator(store.keys, pepper, clock, self._fetch, log.warning)
         self._authenticator.reconfigure(config.auth, self.rules.folder)
-        memory = min(config.cache.memory_size, config.cache.max_size)
-        self._cache = Cache(MemoryCache(clock, max_bytes=memory, max_entry=config.cache.max_entry_size), clock)
-        self._cache.reconfigure(config.cache)
+        bounds = config.cache
+        entries = MemoryCache(clock, max_bytes=bounds.memory_bound, max_entry=bounds.max_entry_size)
+        self._cache = Cache(entries, clock)
+        self._cache.reconfigure(bounds)
         self.metrics.watch_cache(self._cache.stats)
-        self._admin = AdminServer(config.admin.listen, lambda: self._reasons, self.metrics)
 
         dialects = Dialects()
         self.ingress = Ingress(clock)
@@ -95,7 +96,7 @@ class App:
         self.forward = Forward(self._client, dialects, books, self.recall)
         self.finish = Finish(self._admission, dialects, self.metrics, clock)
         self.pages = Pages(self._admission, store.reports, certs, clock)
-        self.connector = Connector(self._authenticator, self.metrics)
+        self.connector = Connector(self._authenticator, self.metrics, by_system)
 
     @classmethod
     def open(cls, config_file: Path, environ: Mapping[str, str], certs: Path, clock: Clock | None = None) -> "App":
@@ -111,7 +112,7 @@ class App:
             recovered = store.recover()
             if recovered.orphans:
                 log.warning(
-                    "the last run ended with %d attempts open; they are booked as estimates: %d input, %d output tokens",
+                    "the last run left %d attempts open; they are booked as estimates: %d input, %d output tokens",
                     recovered.orphans,
                     recovered.input_tokens,
                     recovered.output_tokens,
@@ -129,19 +130,23 @@ class App:
         return app
 
     async def start(self) -> None:
-        """Begin to serve. Raises ConfigError where the admin listener's port is taken."""
+        """Begin to serve. Raises StoreUnavailable, BrokenData."""
         self._session = aiohttp.ClientSession()
         self._client.start()
-        await self._admin.start()
-        self._background.run(asyncio.to_thread(self._encodings.warm))
+        await asyncio.to_thread(self._encodings.warm)
+        self._admission.apply(await self.store.changes())
         self._housekeeping = [
             asyncio.create_task(self._watch_store()),
             asyncio.create_task(self._watch_config()),
         ]
 
     def ready(self) -> None:
-        """From now on `/readyz` is 200."""
+        """From now on requests are welcome."""
         self._reasons = []
+
+    def why_not_ready(self) -> list[str]:
+        """The reasons why this node should get no requests; none: it is ready."""
+        return [*self._reasons, *(["store"] if self.store.journal.failing else [])]
 
     # --- requests
 
@@ -171,10 +176,8 @@ class App:
             await asyncio.sleep(LOOK_FOR_CHANGES)
             try:
                 self._admission.apply(await self.store.changes())
-                self._reasons = [reason for reason in self._reasons if reason != "store"]
             except Refused:
-                if "store" not in self._reasons:
-                    self._reasons = [*self._reasons, "store"]
+                continue  # the journal says that it fails, and tries by itself
 
     async def _watch_config(self) -> None:
         while True:
@@ -228,6 +231,5 @@ class App:
         await self._client.close()
         if self._session is not None:
             await self._session.close()
-        await self._admin.stop()
         self._counter.close()
         await asyncio.to_thread(self.store.close)

@@ -5,6 +5,7 @@
     ├── Forbidden               403
     ├── BadRequest              400
     ├── TooLarge                413
+    ├── HeadTooLarge            431
     ├── Unsupported             415
     ├── MethodNotAllowed        405
     ├── UpgradeRequired         426
@@ -58,6 +59,11 @@ class BadRequest(Refused):
 
 class TooLarge(Refused):
     status = 413
+    code = "greyfox_too_large"
+
+
+class HeadTooLarge(Refused):
+    status = 431
     code = "greyfox_too_large"
 
 

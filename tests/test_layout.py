@@ -21,18 +21,18 @@ ORDER: tuple[frozenset[str], ...] = (
     frozenset({"admin"}),
     frozenset({"app"}),
     frozenset({"steps"}),
-    frozenset({"rules"}),
+    frozenset({"rules", "metrics", "first_key"}),
     frozenset({"store", "forwarding"}),
     frozenset({"auth", "quota", "cache", "routing", "dialects", "tokens"}),
     frozenset({"config"}),
     frozenset({"values"}),
-    frozenset({"errors", "clock", "shipped"}),
+    frozenset({"errors", "clock", "shipped", "connect_lines", "version"}),
 )
 FEATURES = next(row for row in ORDER if "quota" in row)
 # The exchange carries what the parts above put on it. It may name their types, for the type checker alone.
 NAMES_TYPES_ABOVE = "values"
-# These two are handed plain values: not even the configuration's form is theirs to know.
-PURE_FEATURES = frozenset({"tokens", "routing"})
+# These are handed plain values: not even the configuration's form is theirs to know.
+PURE_FEATURES = frozenset({"tokens"})
 BELOW_FEATURES = frozenset({"values", "errors", "clock"})
 
 LONGEST_ADDON = 250

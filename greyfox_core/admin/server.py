@@ -14,8 +14,8 @@ from ipaddress import ip_address
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from greyfox_core.admin.metrics import CONTENT_TYPE, Metrics
 from greyfox_core.errors import ConfigError
+from greyfox_core.metrics import CONTENT_TYPE, Metrics
 
 SHUTDOWN = 2.0  # seconds that running admin requests get
 

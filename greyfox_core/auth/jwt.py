@@ -25,13 +25,13 @@ from jwt.utils import base64url_decode
 
 from greyfox_core.auth.credentials import unauthenticated
 from greyfox_core.auth.jwks import Jwks
+from greyfox_core.auth.names import is_name
 from greyfox_core.config.schema import Jwt
 from greyfox_core.errors import ConfigError, Unauthenticated, Unavailable
 from greyfox_core.values.principal import Principal
 
 DISTRUSTED = frozenset(("jku", "x5u", "jwk", "crit"))
 MOST_ROLES = 200
-LONGEST_NAME = 256  # characters of a user, a team or a role
 LATEST = 253_402_300_800  # the year 10000: no later `exp` is meant
 SMALLEST_RSA = 2048  # bits
 CURVES: Mapping[str, type[ec.EllipticCurve]] = {
@@ -210,7 +210,7 @@ def _claim(claims: Mapping[str, Any], path: str) -> Any:
 
 
 def _name(value: Any) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_NAME or not value.isprintable():
+    if not is_name(value):
         raise unauthenticated()
     return value
 

@@ -14,7 +14,7 @@ _SECRET_KEY = re.compile(r"(?i)api[_-]?key|secret|password|passwd|authorization|
 _REFERENCE = re.compile(r"\$\{\w+(:-)?\}", re.ASCII)
 _FORMS = re.compile(
     r"(?<=://)[^\s/]+(?=@)"  # user:password@ of a URL
-    r"|\b(?:sk|gsk|pk|xai|gf|whsec)[-_][\w-]{8,}|\bAIza[\w-]{8,}|\beyJ[\w-]{8,}[\w.-]*",  # common keys, a JWT
+    r"|\b(?:sk|gsk|pk|xai|gf|whsec)[-_][\w-]{8,}|\bAIza[\w-]{8,}|\beyJ[\w-]{5,}[\w.-]*",  # common keys, a JWT
     re.ASCII,
 )
 _LOOSE = re.compile(

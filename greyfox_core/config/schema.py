@@ -67,9 +67,10 @@ class Upstream(Part):
 
 
 class AdminPart(Part):
-    """Where the admin plane listens."""
+    """Where the admin plane listens. `hosts` are further names under which it may be addressed (a service's name)."""
 
     listen: fields.Listen = "127.0.0.1:8090"
+    hosts: fields.Hosts = ()
 
 
 class ProxyPart(Part):
@@ -326,7 +327,7 @@ class LimitsPart(Part):
     max_body: fields.Bytes = 33_554_432
     max_ratio: fields.Count = 200
     max_depth: Annotated[fields.Count, Field(le=256)] = 64
-    max_head: fields.Bytes = 65_536
+    max_head: fields.Bytes = 32_768
     max_answer: fields.Bytes = 67_108_864
     drain_timeout: fields.Seconds = 30.0
 

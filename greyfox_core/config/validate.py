@@ -121,7 +121,7 @@ def _subject(document: Document, place: Place, *, on_key: bool = False) -> str:
     if on_key:
         return f'"{place[-1]}"'
     token = document.token(place)
-    if token and not is_secret(place) and ":-" not in token:
+    if token and not is_secret(place):
         return f'"{token}"'
     return shown(place) or "the file"
 

@@ -117,9 +117,6 @@ class Anthropic:
     def error_body(self, error: Refused, request_id: str) -> bytes:
         return errors.anthropic_error(error, request_id)
 
-    def stream_error(self, error: Refused, request_id: str) -> bytes:
-        return errors.anthropic_event(error, request_id)
-
     def fingerprint_fields(self, request: ParsedRequest) -> Mapping[str, Any]:
         return fields_that_count(request.body, request.raw)
 

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from greyfox_core.dialects import errors
-from greyfox_core.dialects.sse import SseReader, data_of, loaded, split
+from greyfox_core.dialects.sse import SseReader, all_said, loaded, said_under
 from greyfox_core.dialects.texts import compact, strings
 from greyfox_core.dialects.usage import anthropic_usage, count
 from greyfox_core.errors import Refused
 
-FINISHED = frozenset(["end_turn", "stop_sequence", "tool_use"])  # of its own accord
+FINISHED = ("end_turn", "stop_sequence", "tool_use")  # of its own accord
 INPUT_FIELDS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+
+SAID = said_under("text", "thinking", "name", "partial_json", "content")
 
 
 class MessageReader(SseReader):
@@ -67,13 +69,7 @@ class MessageReader(SseReader):
         return self.complete and self._reason in FINISHED and self.usage is not None
 
     def text_in(self, events: bytes) -> str:
-        found: list[str] = []
-        for event in split(events):
-            if b"content_block_" in event:
-                fields = loaded(data_of(event))
-                found += block_texts(fields.get("content_block"))
-                found += strings(fields.get("delta"), "text", "thinking", "partial_json", "content")
-        return "".join(found)
+        return all_said(SAID, events)
 
     def error_event(self, error: Refused, request_id: str) -> bytes:
         return errors.anthropic_event(error, request_id)

@@ -59,6 +59,7 @@ class StreamReader(Protocol):
     def cut(self, error: Refused, request_id: str) -> bytes:
         """The upstream broke off: the in-stream error to send, in place of what was held back.
 
+        No SDK takes it for a rate limit: what can be refused is refused before the first byte.
         Empty where the framing has none, or where the client has half an event: then only breaking off tells it.
         """
         ...
@@ -137,10 +138,6 @@ class Dialect(Protocol):
 
     def error_body(self, error: Refused, request_id: str) -> bytes:
         """JSON from which the official SDKs raise their typed errors."""
-        ...
-
-    def stream_error(self, error: Refused, request_id: str) -> bytes:
-        """The event that says so inside a stream. None of them is a rate-limit error to an SDK: refuse beforehand."""
         ...
 
     def fingerprint_fields(self, request: ParsedRequest) -> Mapping[str, Any]:

@@ -128,9 +128,6 @@ class Gemini:
     def error_body(self, error: Refused, request_id: str) -> bytes:
         return errors.gemini_error(error, request_id)
 
-    def stream_error(self, error: Refused, request_id: str) -> bytes:
-        return errors.gemini_event(error, request_id)
-
     def fingerprint_fields(self, request: ParsedRequest) -> Mapping[str, Any]:
         kept = {key: value for key, value in request.body.items() if key not in NO_CHANGE}
         if kept.get("store", True) in (False, None):

@@ -12,7 +12,7 @@ from greyfox_core.dialects.json_array import ArrayScanner
 from greyfox_core.dialects.received import Received
 from greyfox_core.dialects.sse import SseReader, data_of, loaded, split
 from greyfox_core.dialects.texts import compact, objects, strings
-from greyfox_core.dialects.usage import gemini_usage
+from greyfox_core.dialects.usage import count, gemini_usage
 from greyfox_core.errors import Refused
 from greyfox_core.values.usage import Usage
 
@@ -24,7 +24,7 @@ class Progress:
         self.usage: Usage | None = None
         self.failed = False
         self._choices = choices
-        self._reasons: dict[Any, str | None] = {}  # by candidate; None: not finished
+        self._reasons: dict[int, str | None] = {}  # by candidate; None: not finished
         self._blocked = False
 
     def take(self, chunk: Mapping[str, Any]) -> None:
@@ -33,7 +33,7 @@ class Progress:
         feedback = chunk.get("promptFeedback")
         self._blocked = self._blocked or (isinstance(feedback, Mapping) and feedback.get("blockReason") is not None)
         for candidate in objects(chunk.get("candidates")):
-            index, reason = candidate.get("index", 0), candidate.get("finishReason")
+            index, reason = count(candidate.get("index")) or 0, candidate.get("finishReason")
             self._reasons[index] = reason if isinstance(reason, str) else self._reasons.get(index)
 
     @property

@@ -126,9 +126,6 @@ class Ollama:
     def error_body(self, error: Refused, request_id: str) -> bytes:
         return errors.ollama_error(error, request_id)
 
-    def stream_error(self, error: Refused, request_id: str) -> bytes:
-        return errors.ollama_line(error, request_id)
-
     def fingerprint_fields(self, request: ParsedRequest) -> Mapping[str, Any]:
         kept = {key: value for key, value in request.body.items() if key not in NO_CHANGE}
         if isinstance(kept.get("options"), dict):

@@ -22,7 +22,7 @@ from greyfox_core.dialects.body import (
 from greyfox_core.dialects.openai_parts import OpenAiErrors, fields_that_count, handles, media_tokens, parts_of
 from greyfox_core.dialects.openai_stream import FINISHED, ChatReader, message_texts
 from greyfox_core.dialects.plain import PlainReader
-from greyfox_core.dialects.texts import Gathered, joined, objects, text_of
+from greyfox_core.dialects.texts import Gathered, compact, joined, objects, text_of
 from greyfox_core.dialects.usage import openai_usage
 from greyfox_core.values.endpoint import Endpoint
 from greyfox_core.values.request import ParsedRequest, Prompt
@@ -163,5 +163,5 @@ def _outside(body: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
     if any(isinstance(message.get("audio"), dict) for message in messages):
         yield "stored audio", True
     yield from handles(parts_of(messages))
-    if body.get("audio") is not None or "audio" in (body.get("modalities") or ()):
+    if body.get("audio") is not None or "audio" in compact(body.get("modalities")):
         yield "audio output", False

@@ -27,9 +27,6 @@ class OpenAiErrors:
     def error_body(self, error: Refused, request_id: str) -> bytes:
         return errors.openai_error(error)
 
-    def stream_error(self, error: Refused, request_id: str) -> bytes:
-        return errors.openai_event(error)
-
 
 def media_tokens(model: str, part: Mapping[str, Any]) -> int | None:
     """Tokens of a part that is a picture, sound, film or file with its content; None for any other part."""

@@ -13,7 +13,7 @@ from greyfox_core.dialects.body import cap_of, flag_of, load_object, model_of
 from greyfox_core.dialects.openai_chat import INSTRUCTIONS, MESSAGE_FRAMING, REPLY_FRAMING, prepared
 from greyfox_core.dialects.openai_parts import OpenAiErrors, fields_that_count, handles, media_tokens, parts_of
 from greyfox_core.dialects.plain import PlainReader
-from greyfox_core.dialects.sse import SseReader, data_of, loaded, split
+from greyfox_core.dialects.sse import SseReader, all_said, data_of, loaded, said_under, split
 from greyfox_core.dialects.texts import Gathered, joined, objects, strings, text_of
 from greyfox_core.dialects.usage import responses_usage
 from greyfox_core.errors import BadRequest, Refused
@@ -26,6 +26,7 @@ LEAST_CAP = 16  # what the API accepts for max_output_tokens
 OWN_TOOLS = frozenset(
     ["function", "custom", "namespace", "tool_search", "local_shell", "apply_patch", "computer", "computer_use_preview"]
 )
+SAID = said_under("delta")
 STATE = {
     "previous_response_id": "a stored response",
     "conversation": "a stored conversation",
@@ -124,9 +125,6 @@ class OpenAiResponses(OpenAiErrors):
     def plain_complete(self, answer: Mapping[str, Any]) -> bool:
         return finished(answer)
 
-    def stream_error(self, error: Refused, request_id: str) -> bytes:
-        return errors.responses_event(error, request_id)
-
     def fingerprint_fields(self, request: ParsedRequest) -> Mapping[str, Any]:
         return fields_that_count(request.body, request.raw, conversation="input")
 
@@ -175,13 +173,7 @@ class ResponsesReader(SseReader):
         return self.complete and self._cacheable
 
     def text_in(self, events: bytes) -> str:
-        found: list[str] = []
-        for event in split(events):
-            if b".delta" in event or b"output_item.added" in event:
-                fields = loaded(data_of(event))
-                found += strings(fields, "delta")
-                found += strings(fields.get("item"), "name")
-        return "".join(found)
+        return all_said(SAID, events)
 
     def error_event(self, error: Refused, request_id: str) -> bytes:
         numbers = [loaded(data_of(event)).get("sequence_number") for event in split(self._last)]
@@ -211,7 +203,7 @@ def _outside(body: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
         kind = tool.get("type")
         environment = tool.get("environment")
         local = kind == "shell" and isinstance(environment, dict) and environment.get("type") == "local"
-        if kind not in OWN_TOOLS and not local:
+        if str(kind) not in OWN_TOOLS and not local:
             yield "hosted tools", True
     items = objects(body.get("input"))
     if any(item.get("type") == "item_reference" for item in items):

@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from greyfox_core.dialects import errors
-from greyfox_core.dialects.sse import SseReader, data_of, loaded, split
+from greyfox_core.dialects.sse import SseReader, all_said, loaded, said_under
 from greyfox_core.dialects.texts import objects, strings
 from greyfox_core.dialects.usage import openai_usage
 from greyfox_core.errors import Refused
 
-FINISHED = frozenset(("stop", "tool_calls", "function_call"))  # of its own accord; the others cut or filter
+FINISHED = ("stop", "tool_calls", "function_call")  # of its own accord; the others cut or filter
+
+SAID = said_under("content", "text", "reasoning", "reasoning_content", "refusal", "name", "arguments", "input")
 
 
 class ChatReader(SseReader):
@@ -23,7 +25,7 @@ class ChatReader(SseReader):
     def __init__(self, *, choices: int, withholds: bool) -> None:
         super().__init__(withholds=withholds)
         self._choices = choices
-        self._finished: dict[Any, bool] = {}
+        self._finished: dict[int, bool] = {}
 
     def matters(self, block: bytes) -> bool:
         # In JSON text a quote is escaped: these patterns are found in an answer's text only with a backslash before.
@@ -56,9 +58,11 @@ class ChatReader(SseReader):
 
     def _read_choice(self, choice: Mapping[str, Any]) -> None:
         index, reason, delta = choice.get("index"), choice.get("finish_reason"), choice.get("delta")
+        if not isinstance(index, int):
+            return
         if isinstance(delta, Mapping) and delta.get("refusal"):
             self._finished[index] = False
-        if isinstance(reason, str) and isinstance(index, int):
+        if isinstance(reason, str):
             self._finished[index] = reason in FINISHED and self._finished.get(index, True)
 
     @property
@@ -67,12 +71,7 @@ class ChatReader(SseReader):
         return self.complete and self.usage is not None and len(finished) == self._choices and all(finished.values())
 
     def text_in(self, events: bytes) -> str:
-        return "".join(
-            text
-            for event in split(events)
-            for choice in objects(loaded(data_of(event)).get("choices"))
-            for text in message_texts(choice.get("delta") or choice)
-        )
+        return all_said(SAID, events)
 
     def error_event(self, error: Refused, request_id: str) -> bytes:
         return errors.openai_event(error)

@@ -113,12 +113,6 @@ def classify_at(
     return Classified(found, name)
 
 
-def host_path(base_url: str, path: str) -> str:
-    """`path`, as a provider's host got it, relative to the upstream's base_url (itself where it is not below it)."""
-    base = urlsplit(base_url).path.rstrip("/")
-    return path[len(base) :] if base and path.startswith(base + "/") else path
-
-
 def guess_dialect(path: str, query: str, headers: Headers, api: str | None = None) -> str:
     """Whose errors a caller understands, for a request that is refused before or without `classify`.
 

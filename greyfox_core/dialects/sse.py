@@ -7,6 +7,7 @@ Units:   `MAX_EVENT` is bytes. A longer event passes unread.
 Source:  the HTML standard, 9.2 (a lone CR as line end is not supported: no API sends it).
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -142,6 +143,21 @@ def data_of(event: bytes) -> bytes:
         return event[6:].strip()  # one line, the usual case; JSON does not mind the strip
     lines = [line[5:].removeprefix(b" ") for line in event.splitlines() if line.startswith(b"data:")]
     return b"\n".join(lines)
+
+
+def said_under(*fields: str) -> re.Pattern[bytes]:
+    """Finds every text under these fields, still escaped. Inside a text quotes are escaped, so none is found there."""
+    return re.compile(rb'"(?:' + "|".join(fields).encode() + rb')": ?"([^"\\]*(?:\\.[^"\\]*)*)"')
+
+
+def all_said(pattern: re.Pattern[bytes], events: bytes) -> str:
+    """The texts that `said_under` finds, joined: several times faster than reading each event."""
+    escaped = b"".join(pattern.findall(events))
+    try:
+        text = orjson.loads(b'"' + escaped + b'"')
+    except orjson.JSONDecodeError:
+        return escaped.decode(errors="replace")
+    return str(text)
 
 
 def loaded(data: bytes) -> dict[str, Any]:

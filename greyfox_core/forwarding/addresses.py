@@ -1,10 +1,12 @@
-"""Which addresses a tunnel may reach: public ones, and what the operator allows. The resolver is handed in.
+"""Which addresses a tunnel may reach: public ones, and what the operator allows.
 
 Everything is judged after resolution, and the very address that was judged is dialled: a name that resolves
 differently a moment later changes nothing, and odd spellings (`0x7f000001`, `2130706433`, `0`) are judged by what
 they resolve to.
 """
 
+import asyncio
+import socket
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
@@ -17,6 +19,12 @@ Resolver = Callable[[str, int], Awaitable[list[str]]]
 TUNNEL_PORT = 443
 NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address in the last 32 bits
 SITE_LOCAL = IPv6Network("fec0::/10")  # RFC 3879
+
+
+async def by_system(host: str, port: int) -> list[str]:
+    """The system's resolver, off the loop."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(entry[4][0]) for entry in found]
 
 
 def is_public(address: str) -> bool:

@@ -1,8 +1,8 @@
 """The pooled client for upstream calls: one connection pool for all callers, a time-out for each phase.
 
-Units: time-outs are seconds, bodies bytes. Redirects are returned, never followed; bodies are never decompressed; the
-machine's proxy settings are ignored. A response is either read to its end (its connection returns to the pool) or
-closed (which tells the upstream to stop).
+Units: time-outs are seconds, bodies bytes. Redirects are returned, never followed; a body that comes compressed though
+nobody asked for that is decompressed; the machine's proxy settings are ignored. A response is either read to its end
+(its connection returns to the pool) or closed (which tells the upstream to stop).
 Errors: `NothingSent` where the upstream cannot have seen the request; `UpstreamFailed` and `UpstreamTimeout` where it
 may have.
 """
@@ -100,7 +100,6 @@ class UpstreamClient:
         """Make the pool."""
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE, ttl_dns_cache=30),
-            auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
             timeout=aiohttp.ClientTimeout(total=None),

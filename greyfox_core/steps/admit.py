@@ -28,7 +28,7 @@ class Admit:
         if not self._admission.ready(who, model):
             await self._admission.prepare(who, model)
         try:
-            self._admission.check(who, model)
+            self._admission.check(who, model, produces_output=exchange.parsed.produces_output)
         except QuotaExhausted as exhausted:
             if not exchange.rules.config.accounting.serve_hits_when_exhausted:
                 raise

@@ -1,14 +1,15 @@
-"""CONNECT: who may have a tunnel to where, and what is governed inside. Addresses are judged when they are known.
+"""CONNECT: who may have a tunnel to where, and what is governed inside. The address to dial is judged here, once.
 
 Errors: Unauthenticated (told as 407), Forbidden.
 """
 
 import logging
 
-from greyfox_core.admin.metrics import Metrics
 from greyfox_core.auth.service import Authenticator
 from greyfox_core.errors import BadRequest, Forbidden
+from greyfox_core.forwarding.addresses import Resolver
 from greyfox_core.forwarding.shadow import is_llm_host
+from greyfox_core.metrics import Metrics
 from greyfox_core.rules import Rules
 from greyfox_core.values.http import Headers
 from greyfox_core.values.tunnel import Tunnel
@@ -19,9 +20,10 @@ log = logging.getLogger("greyfox")
 class Connector:
     """Decides on CONNECTs."""
 
-    def __init__(self, authenticator: Authenticator, metrics: Metrics) -> None:
+    def __init__(self, authenticator: Authenticator, metrics: Metrics, resolve: Resolver) -> None:
         self._authenticator = authenticator
         self._metrics = metrics
+        self._resolve = resolve
 
     async def __call__(self, host: str, port: int, headers: Headers, rules: Rules) -> Tunnel:
         """The tunnel that this caller may have."""
@@ -45,5 +47,10 @@ class Connector:
         if rules.config.proxy.unknown_hosts == "deny" and not rules.tunnels.names(host, port):
             self._metrics.tunnel("denied")
             raise Forbidden(f"{host} is no upstream of this gateway, and other hosts are not reached through it.")
+        try:
+            address = await rules.tunnels.address_for(host, port, self._resolve)
+        except Forbidden:
+            self._metrics.tunnel("denied")
+            raise
         self._metrics.tunnel("opened")
-        return Tunnel(host, port, None, principal)
+        return Tunnel(host, port, None, principal, address)

@@ -4,12 +4,12 @@ Needs:  the exchange as the other steps left it.
 Leaves: exchange.answer with every `x-greyfox-*` field; the metrics; for a refusal a ledger row.
 """
 
-from greyfox_core.admin.metrics import Metrics
 from greyfox_core.clock import Clock
 from greyfox_core.dialects.errors import headers_for
 from greyfox_core.dialects.paths import guess_dialect
 from greyfox_core.dialects.registry import Dialects
 from greyfox_core.errors import Refused, Unauthenticated
+from greyfox_core.metrics import Metrics
 from greyfox_core.quota.admission import Admission
 from greyfox_core.quota.attempt import Attempt
 from greyfox_core.values.exchange import Exchange

@@ -24,7 +24,7 @@ from greyfox_core.steps.recall import Recall
 from greyfox_core.steps.relay import Relay
 from greyfox_core.tokens.models import max_output
 from greyfox_core.values.exchange import Exchange
-from greyfox_core.values.http import Answer
+from greyfox_core.values.http import Answer, Headers
 from greyfox_core.values.target import Target
 
 RETRYABLE = frozenset((408, 429, 500, 502, 503, 504, 520, 522, 524, 529))
@@ -265,7 +265,7 @@ class Forward:
             exchange.head.headers,
             key=key,
             auth=rules.auth_field(upstream),
-            passthrough=exchange.passthrough,
+            passthrough=_own_credential(exchange, target),
             extra=upstream.headers,
         )
         return Call(
@@ -322,10 +322,15 @@ class _Leaving:
             raise ClientLeft from None
 
 
+def _own_credential(exchange: Exchange, target: Target) -> Headers:
+    """The caller's own upstream key is for the upstream that the caller named, wherever a route sends the request."""
+    return exchange.passthrough if target.upstream == exchange.addressed else ()
+
+
 def _require_key(exchange: Exchange, upstream: Upstream, target: Target) -> None:
     """A call that the upstream would answer with its own 401 says here what is missing."""
     keyless = upstream.dialect == "ollama" or upstream.auth == "none"
-    if keyless or exchange.passthrough or upstream.api_key.get_secret_value():
+    if keyless or _own_credential(exchange, target) or upstream.api_key.get_secret_value():
         return
     if urlsplit(upstream.base_url).hostname not in LOOPBACK:
         raise NoRoute(

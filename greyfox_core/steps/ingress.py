@@ -10,12 +10,13 @@ from collections.abc import Mapping
 
 from greyfox_core.clock import Clock
 from greyfox_core.dialects.paths import Served, classify, classify_at
-from greyfox_core.errors import Forbidden, NoRoute, Refused
+from greyfox_core.errors import BadRequest, Forbidden, MethodNotAllowed, NoRoute, Refused
 from greyfox_core.rules import Rules
 from greyfox_core.values.exchange import Exchange
 from greyfox_core.values.http import RequestHead, Way
 
 OWN_PAGES = "/greyfox/"
+NEVER_SERVED = ("TRACE", "CONNECT")
 
 
 def new_id() -> str:
@@ -43,9 +44,13 @@ class Ingress:
 
     def _classify(self, exchange: Exchange, served: Mapping[str, Served]) -> None:
         head = exchange.head
+        if head.method in NEVER_SERVED or head.path == "*":
+            raise MethodNotAllowed(f"GreyFox serves no {head.method}.")
         if head.way is Way.BASE_URL:
             found = classify(head.method, head.path, head.query, head.headers, prefix_upstreams=served)
         else:
+            if head.way is Way.PROXY and not _agrees(head):
+                raise BadRequest("The Host field and the request's target name different hosts.")
             name = exchange.rules.hosts.get(head.host.lower())
             if name is None:
                 raise Forbidden(
@@ -57,3 +62,10 @@ class Ingress:
         exchange.addressed = found.upstream
         if found.upstream is not None and found.upstream not in served:
             raise NoRoute(f"There is no upstream {found.upstream}.")
+
+
+def _agrees(head: RequestHead) -> bool:
+    """Whether an absolute-form request's Host field names what its target names (RFC 9112, section 3.2.2)."""
+    named, host = (head.get("host") or "").lower(), head.host.lower()
+    bare = f"[{host}]" if ":" in host else host
+    return named in (bare, f"{bare}:{head.port}")

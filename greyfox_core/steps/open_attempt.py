@@ -8,10 +8,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from greyfox_core.admin.metrics import Metrics
 from greyfox_core.clock import Clock
 from greyfox_core.dialects.base import Dialect
 from greyfox_core.forwarding.estimate import Dropped, worst_case
+from greyfox_core.metrics import Metrics
 from greyfox_core.quota.admission import Admission
 from greyfox_core.quota.attempt import Outcome, Reservation, Settlement
 from greyfox_core.tokens.count import TokenCounter
@@ -79,6 +79,7 @@ class OpenAttempt:
         """The upstream has begun to answer."""
         self.status = status
         self.first_byte = self._books.clock.monotonic()
+        self._books.metrics.first_byte(self.target.upstream, self.first_byte - self.started)
 
     def release(self) -> None:
         """No byte went out: nothing can have been billed."""

@@ -53,7 +53,7 @@ class Recall:
         exchange.cache_state = decision.state
         exchange.cache_headers = self._cache.headers(decision)
         if decision.entry is not None:
-            self._serve(exchange, decision.entry, asked.target)
+            await self._serve(exchange, decision.entry)
             return
         if exchange.exhausted is not None:
             raise exchange.exhausted
@@ -67,20 +67,25 @@ class Recall:
         if exchange.controls:
             head = replace(head, headers=head.headers + exchange.controls)
         stored = exchange.rules.config.cache.stored_responses
+        target = resolution.targets[0]
+        # Where the upstream's own key goes out, what the caller's client holds (a placeholder, mostly) plays no part.
+        own_key = exchange.rules.upstream(target.upstream).api_key.get_secret_value()
         return Asked(
             head=head,
             principal=who,
             parsed=parsed,
-            target=resolution.targets[0],
+            target=target,
             route=resolution.route,
             fields=lambda: dialect.fingerprint_fields(parsed),
             uncacheable=dialect.uncacheable(parsed, stored_responses=stored),
-            passthrough=exchange.passthrough,
+            passthrough=() if own_key else exchange.passthrough,
         )
 
-    def _serve(self, exchange: Exchange, entry: Entry, target: Target) -> None:
+    async def _serve(self, exchange: Exchange, entry: Entry) -> None:
         parsed, who, resolution = exchange.parsed, exchange.principal, exchange.resolution
         assert parsed is not None and who is not None and resolution is not None
+        if not self._admission.ready(who, entry.model):
+            await self._admission.prepare(who, entry.model)
         self._admission.hit(
             Attempt(
                 request_id=exchange.id,

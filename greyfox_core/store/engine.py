@@ -123,6 +123,9 @@ def open_file(path: Path) -> Database:
             )
         connection = database.connect()
         try:
+            tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if tables and "alembic_version" not in tables:
+                raise ConfigError(f"{path}: a database of another program; name another file in `store`")
             mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
             if mode != "wal":
                 raise ConfigError(f"{path}: SQLite cannot use its write-ahead log here (a network file system?)")
@@ -140,7 +143,7 @@ def check_pages(database: Database) -> None:
     try:
         connection = database.connect()
         try:
-            verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            verdict = " ".join(connection.execute("PRAGMA quick_check(1)").fetchone()[0].split())
         finally:
             connection.close()
     except sqlite3.Error as error:

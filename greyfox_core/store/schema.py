@@ -1,6 +1,6 @@
 """Is the database's schema ours? Make it where the file is empty, migrate it where it is older.
 
-Errors:  ConfigError, one line, for a schema of a newer GreyFox or of another program.
+Errors:  ConfigError, one line, for a schema of a newer GreyFox.
 """
 
 import sqlite3
@@ -18,11 +18,11 @@ def ensure(database: Database, *, owner: bool) -> None:
     """Bring the schema to `HEAD`. Only the `owner`, who holds the file's lock, migrates a schema that is in use."""
     try:
         with database.reading.connect() as connection:
-            if _revision(connection, database.path) == HEAD:
+            if _revision(connection) == HEAD:
                 return
         # Under the write lock: of several programs that start at once, one migrates and the others find it done.
         with database.writing.begin() as connection:
-            revision = _revision(connection, database.path)
+            revision = _revision(connection)
             if revision == HEAD:
                 return
             if revision is not None and not owner:
@@ -35,12 +35,10 @@ def ensure(database: Database, *, owner: bool) -> None:
         raise ConfigError(f"{database.path}: its schema cannot be read or made ({cause})") from error
 
 
-def _revision(connection: Connection, path: Path) -> str | None:
+def _revision(connection: Connection) -> str | None:
     """The revision in the database, None where it is empty. Read without Alembic, which takes its time to import."""
     tables = {row[0] for row in connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if "alembic_version" not in tables:
-        if tables:
-            raise ConfigError(f"{path}: a database of another program; name another file in `store`")
         return None
     revision: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
     return revision

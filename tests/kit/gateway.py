@@ -122,8 +122,10 @@ class Gateway:
         """Write config.yaml anew, in one step; a running gateway is to notice by itself."""
         own = {"store": f"sqlite:///{self.database}", "admin": {"listen": f"127.0.0.1:{self.admin_port}"}}
         beside = self.config_file.with_suffix(".new")
+        yaml = YAML(typ="safe", pure=True)
+        yaml.sort_base_mapping_type_on_output = False  # the order of upstreams and of content sets has a meaning
         with beside.open("w", encoding="utf-8") as file:
-            YAML(typ="safe", pure=True).dump(own | dict(config), file)
+            yaml.dump(own | dict(config), file)
         beside.replace(self.config_file)
 
     def command(self) -> list[str]:

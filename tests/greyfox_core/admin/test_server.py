@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from greyfox_core.admin.metrics import CONTENT_TYPE, Metrics
+from greyfox_core.metrics import CONTENT_TYPE, Metrics
 from greyfox_core.admin.server import AdminServer
 from greyfox_core.errors import ConfigError
 
@@ -114,6 +114,14 @@ async def test_two_host_fields_must_both_be_its_own(house: House) -> None:
     answer = await reader.read()
     writer.close()
     assert answer.split(b" ", 2)[1] in (b"400", b"421")
+
+
+async def test_a_probe_that_names_no_host_is_answered(house: House) -> None:
+    reader, writer = await asyncio.open_connection(*house.server.address)
+    writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    assert answer.split(b" ", 2)[1] == b"200"
 
 
 async def test_a_listener_on_every_address_answers_to_addresses_but_not_to_foreign_names() -> None:

@@ -36,6 +36,7 @@ LEAST: dict[str, dict[str, Any]] = {
     GENERATE: {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]},
     STREAM: {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]},
     OLLAMA_CHAT: {"model": "llama3", "messages": [{"role": "user", "content": "Hello"}]},
+    "/api/embed": {"model": "nomic-embed-text", "input": "Hello"},
 }
 """The smallest body of each path."""
 
@@ -81,3 +82,100 @@ def halves(data: bytes) -> Iterator[list[bytes]]:
 
 def each_byte(data: bytes) -> list[bytes]:
     return [data[at : at + 1] for at in range(len(data))]
+
+
+RICH: dict[str, dict[str, Any]] = {
+    CHAT: {
+        "model": "gpt-4o",
+        "messages": [
+            {"role": "system", "content": "be kind", "name": "n", "audio": None},
+            {
+                "role": "user",
+                "content": [
+                    {"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}},
+                    {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA", "detail": "low"}},
+                    {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}},
+                    {"type": "file", "file": {"file_data": "AAAA"}},
+                    {"type": "video_url", "video_url": {"url": "data:,AAAA"}},
+                ],
+            },
+            {"role": "assistant", "tool_calls": [{"id": "i", "function": {"name": "f", "arguments": "{}"}}]},
+        ],
+        "tools": [{"type": "function", "function": {"name": "f"}}],
+        "modalities": ["text"],
+        "response_format": {"type": "json_schema"},
+        "prediction": {"type": "content", "content": "x"},
+        "store": False,
+    },
+    RESPONSES: {
+        "model": "gpt-5.4",
+        "input": [
+            {
+                "role": "user",
+                "content": [{"type": "input_text", "text": "a"}, {"type": "input_image", "image_url": "x"}],
+            },
+            {"type": "reasoning", "summary": [{"text": "s"}], "encrypted_content": "AAAA"},
+            {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_file", "file_data": "AA"}]},
+        ],
+        "instructions": "i",
+        "tools": [{"type": "shell", "environment": {"type": "local"}}],
+        "text": {"format": {"type": "text"}},
+        "prompt": {"id": "p", "variables": {"v": "w"}},
+        "store": False,
+    },
+    MESSAGES: {
+        "model": "claude-opus-5",
+        "max_tokens": 5,
+        "system": [{"type": "text", "text": "x-anthropic-billing-header: a"}, {"type": "text", "text": "s"}],
+        "messages": [
+            {
+                "role": "user",
+                "content": [
+                    {
+                        "type": "image",
+                        "source": {"type": "base64", "data": "AAAA"},
+                        "cache_control": {"type": "ephemeral"},
+                    },
+                    {"type": "document", "source": {"type": "content", "content": [{"type": "text", "text": "d"}]}},
+                    {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": "r"}]},
+                ],
+            },
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {"a": 1}}]},
+        ],
+        "tools": [{"name": "f", "input_schema": {}}],
+        "context_management": {"edits": [{"type": "clear"}]},
+        "thinking": {"type": "enabled", "budget_tokens": 1},
+    },
+    GENERATE: {
+        "contents": [
+            {"role": "user", "parts": [{"text": "a"}, {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]},
+            {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {"a": 1}}}]},
+        ],
+        "systemInstruction": {"parts": [{"text": "s"}]},
+        "tools": [{"functionDeclarations": [{"name": "f"}]}],
+        "generationConfig": {"responseSchema": {}, "responseModalities": ["TEXT"], "mediaResolution": "x"},
+    },
+    OLLAMA_CHAT: {
+        "model": "llama3",
+        "messages": [
+            {"role": "user", "content": "a", "images": ["AAAA"]},
+            {"role": "assistant", "content": "b", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]},
+        ],
+        "tools": [{"type": "function"}],
+        "format": {"type": "object"},
+        "options": {"num_predict": 5, "num_gpu": 1},
+        "context": [1],
+        "system": "s",
+    },
+}
+"""A body of each path with something of everything."""
+
+
+def mutated(node: Any, junk: Any) -> Iterator[Any]:
+    """Every copy of a JSON value in which one node is `junk`."""
+    yield junk
+    for at, inner in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        for changed in mutated(inner, junk):
+            copy = node.copy()
+            copy[at] = changed
+            yield copy

@@ -11,7 +11,12 @@ from tests.greyfox_core.dialects.asked import MESSAGES, asked, sample, sent
 
 def test_the_least_request() -> None:
     _, request = asked(MESSAGES)
-    assert (request.model, request.output_cap, request.output_floor, request.stream) == ("claude-sonnet-5-5", 100, 1, False)
+    assert (request.model, request.output_cap, request.output_floor, request.stream) == (
+        "claude-sonnet-5-5",
+        100,
+        1,
+        False,
+    )
 
 
 def test_a_thinking_budget_needs_a_greater_cap() -> None:
@@ -57,8 +62,15 @@ def test_everything_that_the_model_reads_is_counted_and_base64_never_as_text() -
             "content": [
                 {"type": "text", "text": "look", "cache_control": {"type": "ephemeral"}},
                 {"type": "image", "source": {"type": "url", "url": "https://x/y.png"}},
-                {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "A" * 16000}},
-                {"type": "document", "title": "T", "source": {"type": "text", "media_type": "text/plain", "data": "words"}},
+                {
+                    "type": "document",
+                    "source": {"type": "base64", "media_type": "application/pdf", "data": "A" * 16000},
+                },
+                {
+                    "type": "document",
+                    "title": "T",
+                    "source": {"type": "text", "media_type": "text/plain", "data": "words"},
+                },
             ],
         },
         {
@@ -68,9 +80,14 @@ def test_everything_that_the_model_reads_is_counted_and_base64_never_as_text() -
                 {"type": "tool_use", "id": "t1", "name": "f", "input": {"id": 7}},
             ],
         },
-        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": [{"type": "text", "text": "42"}]}]},
+        {
+            "role": "user",
+            "content": [{"type": "tool_result", "tool_use_id": "t1", "content": [{"type": "text", "text": "42"}]}],
+        },
     ]
-    dialect, request = asked(MESSAGES, system=[{"type": "text", "text": "be kind"}], messages=messages, tools=[{"name": "f"}])
+    dialect, request = asked(
+        MESSAGES, system=[{"type": "text", "text": "be kind"}], messages=messages, tools=[{"name": "f"}]
+    )
     prompt = dialect.prompt(request, "claude-sonnet-4-5")
     assert prompt.texts == ("be kind", "look", "T", "words", "hm", "f", '{"id":7}', "42", '{"name":"f"}')
     assert prompt.overhead == 7 + 3 * 4 + 800 + 16
@@ -105,5 +122,9 @@ def test_only_answers_that_finished_by_themselves_are_whole(reason: str | None, 
 
 def test_the_answers_text_is_all_that_was_generated() -> None:
     dialect, _ = asked(MESSAGES)
-    content = [{"type": "thinking", "thinking": "a"}, {"type": "text", "text": "b"}, {"type": "tool_use", "name": "c", "input": {"d": 1}}]
+    content = [
+        {"type": "thinking", "thinking": "a"},
+        {"type": "text", "text": "b"},
+        {"type": "tool_use", "name": "c", "input": {"d": 1}},
+    ]
     assert dialect.output_text({"content": content}) == 'a\nb\nc\n{"d":1}'

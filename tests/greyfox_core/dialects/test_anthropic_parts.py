@@ -27,9 +27,17 @@ FILE = {"type": "document", "source": {"type": "file", "file_id": "f"}}
         ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "server tools", "server tools"),
         ({"tools": [{"type": "code_execution_20250825"}]}, "server tools", "server tools"),
         ({"tools": [{"type": "invented_tomorrow"}]}, "server tools", "server tools"),
-        ({"tools": [{"name": "f"}, {"type": "custom"}, {"type": "bash_20250124"}, {"type": "computer_20250124"}]}, None, None),
+        (
+            {"tools": [{"name": "f"}, {"type": "custom"}, {"type": "bash_20250124"}, {"type": "computer_20250124"}]},
+            None,
+            None,
+        ),
         (user(FILE), "a stored file", "a stored file"),
-        (user({"type": "document", "source": {"type": "url", "url": "x"}}), "a file behind a URL", "a file behind a URL"),
+        (
+            user({"type": "document", "source": {"type": "url", "url": "x"}}),
+            "a file behind a URL",
+            "a file behind a URL",
+        ),
         (user({"type": "image", "source": {"type": "url", "url": "x"}}), None, "a file behind a URL"),
         (user({"type": "image", "source": {"type": "file", "file_id": "x"}}), None, "a stored file"),
         (user({"type": "tool_result", "tool_use_id": "t", "content": [FILE]}), "a stored file", "a stored file"),
@@ -49,11 +57,19 @@ def fields(**changes: Any) -> Any:
 
 def test_bookkeeping_changes_no_answer() -> None:
     assert fields() == fields(
-        stream=True, metadata={"user_id": "u"}, service_tier="auto", inference_geo="eu", speed="fast", diagnostics={}, cache_control={}
+        stream=True,
+        metadata={"user_id": "u"},
+        service_tier="auto",
+        inference_geo="eu",
+        speed="fast",
+        diagnostics={},
+        cache_control={},
     )
 
 
-@pytest.mark.parametrize("changes", [{"max_tokens": 5}, {"temperature": 1}, {"thinking": {}}, {"tool_choice": {}}, {"new": 1}])
+@pytest.mark.parametrize(
+    "changes", [{"max_tokens": 5}, {"temperature": 1}, {"thinking": {}}, {"tool_choice": {}}, {"new": 1}]
+)
 def test_everything_else_does(changes: dict[str, Any]) -> None:
     assert fields() != fields(**changes)
 
@@ -76,8 +92,14 @@ def test_cache_marks_are_left_out_at_every_depth_but_not_out_of_a_tools_own_json
             system=[{"type": "text", "text": "s", **with_mark}],
             tools=[{"name": "f", "input_schema": {"properties": {}}, **with_mark}],
             messages=[
-                {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": tool_input, **with_mark}]},
-                {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": [inner], **with_mark}]},
+                {
+                    "role": "assistant",
+                    "content": [{"type": "tool_use", "id": "t", "name": "f", "input": tool_input, **with_mark}],
+                },
+                {
+                    "role": "user",
+                    "content": [{"type": "tool_result", "tool_use_id": "t", "content": [inner], **with_mark}],
+                },
             ],
         )
 

@@ -34,14 +34,22 @@ STOP = event("message_stop")
             Usage(25, 15),
             id="the delta repeats the input",
         ),
-        pytest.param([start(input_tokens=25, output_tokens=1), delta(output_tokens=15)], Usage(25, 15), id="output only"),
         pytest.param(
-            [start(input_tokens=100, output_tokens=1), delta(input_tokens=20, cache_read_input_tokens=80, output_tokens=9)],
+            [start(input_tokens=25, output_tokens=1), delta(output_tokens=15)], Usage(25, 15), id="output only"
+        ),
+        pytest.param(
+            [
+                start(input_tokens=100, output_tokens=1),
+                delta(input_tokens=20, cache_read_input_tokens=80, output_tokens=9),
+            ],
             Usage(100, 9, input_cached_read=80),
             id="the delta splits the cache off",
         ),
         pytest.param(
-            [start(input_tokens=20, cache_read_input_tokens=80, output_tokens=1), delta(input_tokens=0, output_tokens=9)],
+            [
+                start(input_tokens=20, cache_read_input_tokens=80, output_tokens=1),
+                delta(input_tokens=0, output_tokens=9),
+            ],
             Usage(100, 9, input_cached_read=80),
             id="zeros say nothing",
         ),
@@ -51,7 +59,11 @@ STOP = event("message_stop")
             id="the last delta wins",
         ),
         pytest.param(
-            [start(input_tokens=5, output_tokens=1), delta(output_tokens=7), event("message_delta", delta={}, usage=None)],
+            [
+                start(input_tokens=5, output_tokens=1),
+                delta(output_tokens=7),
+                event("message_delta", delta={}, usage=None),
+            ],
             Usage(5, 7),
             id="null erases nothing",
         ),

@@ -13,7 +13,11 @@ from greyfox_core.dialects.body import MAX_VALUES, load_object
 from greyfox_core.errors import BadRequest
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
     max_leaves=20,
 )
@@ -36,6 +40,8 @@ JSON = st.recursive(
         pytest.param(b'{"a":1e309}', id="beyond a float"),
         pytest.param(b'{"model":"a","model":"b"}', id="duplicate key"),
         pytest.param(b'{"model" : "a", "model" : "b"}', id="duplicate key, blanks before the colon"),
+        pytest.param(b'{"model" :"a","model":"b"}', id="duplicate key, a blank before one colon"),
+        pytest.param(b'{"model"\n:"a","model":"b"}', id="duplicate key, a line break before one colon"),
         pytest.param(b'{"x":{"n":1,"n":2}}', id="duplicate key inside"),
         pytest.param(b'{"model":"a","mode\\u006c":"b"}', id="duplicate key, escaped"),
         pytest.param(b'{"model":"a","model":"b","x":"\\":"}', id="duplicate key, hidden by a text"),
@@ -68,7 +74,10 @@ def test_everything_else_is_read_as_it_stands(raw: bytes) -> None:
     assert load_object(raw, max_depth=64) == json.loads(raw)
 
 
-@given(st.dictionaries(st.text(max_size=5), JSON, max_size=5), st.sampled_from([(",", ":"), (", ", ": "), (" ,\n", " :\t")]))
+@given(
+    st.dictionaries(st.text(max_size=5), JSON, max_size=5),
+    st.sampled_from([(",", ":"), (", ", ": "), (" ,\n", " :\t")]),
+)
 def test_any_object_is_read_whatever_its_blanks(value: dict[str, Any], blanks: tuple[str, str]) -> None:
     raw = json.dumps(value, separators=blanks).encode("utf-8", "surrogatepass")
     try:
@@ -78,7 +87,9 @@ def test_any_object_is_read_whatever_its_blanks(value: dict[str, Any], blanks: t
     assert load_object(raw, max_depth=64) == expected
 
 
-@given(st.dictionaries(st.text(max_size=5), JSON, min_size=1, max_size=5), st.sampled_from([(",", ":"), (" , ", " : ")]))
+@given(
+    st.dictionaries(st.text(max_size=5), JSON, min_size=1, max_size=5), st.sampled_from([(",", ":"), (" , ", " : ")])
+)
 def test_a_key_given_twice_is_always_found(value: dict[str, Any], blanks: tuple[str, str]) -> None:
     key = next(iter(value))
     once = json.dumps(value, separators=blanks, ensure_ascii=True)
@@ -109,7 +120,9 @@ def test_what_is_no_models_name_is_refused(model: Any) -> None:
         body.model_of({"model": model})
 
 
-@pytest.mark.parametrize("model", ["gpt-4o", "llama3:8b", "meta-llama/Llama-3.3-70B", "ft:gpt-4o:org::id", "modèle", "a b"])
+@pytest.mark.parametrize(
+    "model", ["gpt-4o", "llama3:8b", "meta-llama/Llama-3.3-70B", "ft:gpt-4o:org::id", "modèle", "a b"]
+)
 def test_other_names_stand(model: str) -> None:
     assert body.model_of({"model": model}) == model
 

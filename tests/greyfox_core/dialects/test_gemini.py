@@ -110,7 +110,12 @@ def test_everything_that_the_model_reads_is_counted_and_base64_never_as_text() -
                 {"inlineData": {"mimeType": "audio/mp3", "data": "A" * 8000}},
             ],
         },
-        {"role": "model", "parts": [{"functionCall": {"id": "1", "name": "f", "args": {"some_key": 1}}, "thoughtSignature": "S" * 40}]},
+        {
+            "role": "model",
+            "parts": [
+                {"functionCall": {"id": "1", "name": "f", "args": {"some_key": 1}}, "thoughtSignature": "S" * 40}
+            ],
+        },
         {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"ok": True}}}]},
     ]
     dialect, request = asked(

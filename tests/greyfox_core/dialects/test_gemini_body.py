@@ -81,9 +81,17 @@ def test_media_count_by_their_formula(inline: dict[str, str], tokens: int) -> No
 
 @pytest.mark.parametrize(
     ("changes", "tokens"),
-    [({}, 280), (part(inlineData={"mimeType": "image/png", "data": ""}, mediaResolution={"level": "MEDIA_RESOLUTION_HIGH"}), 1120)],
+    [
+        ({}, 280),
+        (
+            part(inlineData={"mimeType": "image/png", "data": ""}, mediaResolution={"level": "MEDIA_RESOLUTION_HIGH"}),
+            1120,
+        ),
+    ],
 )
 def test_a_parts_own_resolution_goes_before_the_requests(changes: dict[str, Any], tokens: int) -> None:
     config = {"generationConfig": {"mediaResolution": "MEDIA_RESOLUTION_LOW"}}
-    dialect, request = asked(GENERATE, **{**part(inlineData={"mimeType": "image/png", "data": ""}), **config, **changes})
+    dialect, request = asked(
+        GENERATE, **{**part(inlineData={"mimeType": "image/png", "data": ""}), **config, **changes}
+    )
     assert dialect.prompt(request, "gemini-3-pro").media == tokens

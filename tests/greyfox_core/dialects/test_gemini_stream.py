@@ -90,5 +90,9 @@ def test_an_array_has_no_place_for_an_error_and_sse_has() -> None:
 
 @both
 def test_function_calls_and_thoughts_are_received_text(framing: str) -> None:
-    parts = [{"text": "hm", "thought": True}, {"functionCall": {"name": "f", "args": {"a": 1}}}, {"executableCode": {"code": "x"}}]
+    parts = [
+        {"text": "hm", "thought": True},
+        {"functionCall": {"name": "f", "args": {"a": 1}}},
+        {"executableCode": {"code": "x"}},
+    ]
     assert read(framing, [{"candidates": [{"content": {"parts": parts}}]}]).received_text() == 'hmf{"a":1}x'

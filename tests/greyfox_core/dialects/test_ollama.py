@@ -22,7 +22,10 @@ def test_a_request_streams_unless_told_otherwise() -> None:
     assert (request.stream, request.produces_output) == (False, False)
 
 
-@pytest.mark.parametrize(("given", "cap"), [({}, None), (None, None), ({"num_predict": -1}, None), ({"num_predict": -2}, None), ({"num_predict": 9}, 9)])
+@pytest.mark.parametrize(
+    ("given", "cap"),
+    [({}, None), (None, None), ({"num_predict": -1}, None), ({"num_predict": -2}, None), ({"num_predict": 9}, 9)],
+)
 def test_caps(given: Any, cap: int | None) -> None:
     assert asked(OLLAMA_CHAT, options=given)[1].output_cap == cap
 
@@ -39,7 +42,7 @@ def test_caps(given: Any, cap: int | None) -> None:
         (OLLAMA_CHAT, {"model": None}),
         (GENERATE, {"model": "m", "prompt": ["x"]}),
         (GENERATE, {"model": "m", "system": 5}),
-        (EMBED, {"model": "m"}),
+        (EMBED, {"input": None}),
     ],
 )
 def test_bodies_that_cannot_be_metered_are_refused(path: str, changes: dict[str, Any]) -> None:
@@ -52,14 +55,19 @@ def test_a_cap_goes_into_the_options() -> None:
     assert sent(OLLAMA_CHAT, cap=5)["options"] == {"num_predict": 5}
     assert sent(OLLAMA_CHAT, cap=5, options={"seed": 1, "num_predict": -1})["options"] == {"seed": 1, "num_predict": 5}
     assert sent(OLLAMA_CHAT, model="other")["model"] == "other"
-    assert sent(EMBED, model="m", input="x", cap=5) is None
+    assert sent(EMBED, cap=5) is None
 
 
 def test_everything_that_the_model_reads_is_counted_and_base64_never_as_text() -> None:
     messages = [
         {"role": "system", "content": "be kind"},
         {"role": "user", "content": "look", "images": ["AAAA", "AAAA"]},
-        {"role": "assistant", "content": "", "thinking": "hm", "tool_calls": [{"function": {"name": "f", "arguments": {"a": 1}}}]},
+        {
+            "role": "assistant",
+            "content": "",
+            "thinking": "hm",
+            "tool_calls": [{"function": {"name": "f", "arguments": {"a": 1}}}],
+        },
     ]
     dialect, request = asked(OLLAMA_CHAT, messages=messages, format={"type": "object"}, tools=[{"type": "function"}])
     prompt = dialect.prompt(request, "qwen2.5vl")
@@ -89,7 +97,11 @@ def test_embed_counts_its_input() -> None:
 
 
 def test_the_texts_that_rules_look_at() -> None:
-    messages = [{"role": "system", "content": "S"}, {"role": "user", "content": "one"}, {"role": "assistant", "content": "two"}]
+    messages = [
+        {"role": "system", "content": "S"},
+        {"role": "user", "content": "one"},
+        {"role": "assistant", "content": "two"},
+    ]
     dialect, request = asked(OLLAMA_CHAT, messages=messages)
     assert dialect.last_user_text(request) == "one"
     assert dialect.system_text(request) == "S"
@@ -98,7 +110,9 @@ def test_the_texts_that_rules_look_at() -> None:
 
 def test_where_a_model_runs_is_not_in_the_fingerprint_what_it_is_told_is() -> None:
     dialect, plain = asked(OLLAMA_CHAT, options={"seed": 1})
-    _, same = asked(OLLAMA_CHAT, options={"seed": 1, "num_gpu": 2, "num_thread": 4, "use_mmap": True}, keep_alive="5m", stream=False)
+    _, same = asked(
+        OLLAMA_CHAT, options={"seed": 1, "num_gpu": 2, "num_thread": 4, "use_mmap": True}, keep_alive="5m", stream=False
+    )
     assert dialect.fingerprint_fields(plain) == dialect.fingerprint_fields(same)
     assert dialect.fingerprint_fields(plain) != dialect.fingerprint_fields(asked(OLLAMA_CHAT, options={"seed": 2})[1])
     assert dialect.uncacheable(plain, stored_responses=False) is None

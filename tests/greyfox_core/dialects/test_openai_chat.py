@@ -14,7 +14,12 @@ PNG = "iVBORw0KGgoAAAANSUhEUgAABAAAAAQACAYAAAB"  # 1024 x 1024
 def test_the_least_request() -> None:
     _, request = asked(CHAT)
     assert (request.model, request.stream, request.choices, request.output_cap) == ("gpt-4o", False, 1, None)
-    assert (request.output_floor, request.produces_output, request.wants_usage, request.unbounded) == (1, True, False, None)
+    assert (request.output_floor, request.produces_output, request.wants_usage, request.unbounded) == (
+        1,
+        True,
+        False,
+        None,
+    )
 
 
 def test_caps_and_choices() -> None:
@@ -122,7 +127,10 @@ def test_everything_that_the_model_reads_is_counted_and_base64_never_as_text() -
                 {"type": "input_audio", "input_audio": {"data": "A" * 8000, "format": "mp3"}},
             ],
         },
-        {"role": "assistant", "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}]},
+        {
+            "role": "assistant",
+            "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}],
+        },
         {"role": "tool", "tool_call_id": "c1", "content": "42"},
     ]
     tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
@@ -160,15 +168,32 @@ def test_what_changes_no_answer_is_left_out_of_the_fingerprint() -> None:
     dialect, plain = asked(CHAT)
     _, same = asked(
         CHAT,
-        **{"user": "a", "metadata": {"x": "y"}, "stream": True, "stream_options": {}, "store": False, "service_tier": "fast"},
-        **{"safety_identifier": "s", "prompt_cache_key": "k", "prompt_cache_options": {}, "prompt_cache_retention": "24h"},
+        user="a",
+        metadata={"x": "y"},
+        stream=True,
+        stream_options={},
+        store=False,
+        service_tier="fast",
+        safety_identifier="s",
+        prompt_cache_key="k",
+        prompt_cache_options={},
+        prompt_cache_retention="24h",
     )
     assert dialect.fingerprint_fields(same) == dialect.fingerprint_fields(plain)
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"temperature": 0}, {"seed": 1}, {"max_tokens": 5}, {"tools": []}, {"n": 2}, {"new_field": 1}, {"store": True}, {"logprobs": True}],
+    [
+        {"temperature": 0},
+        {"seed": 1},
+        {"max_tokens": 5},
+        {"tools": []},
+        {"n": 2},
+        {"new_field": 1},
+        {"store": True},
+        {"logprobs": True},
+    ],
 )
 def test_everything_else_is_in_it(changes: dict[str, Any]) -> None:
     dialect, plain = asked(CHAT)
@@ -195,7 +220,14 @@ def test_marks_for_the_providers_prompt_cache_are_left_out_but_a_schemas_field_o
         ({"store": True}, False),
         ({"web_search_options": {}}, False),
         ({"modalities": ["text", "audio"], "audio": {"voice": "x"}}, False),
-        ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://x/y.png"}}]}]}, False),
+        (
+            {
+                "messages": [
+                    {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://x/y.png"}}]}
+                ]
+            },
+            False,
+        ),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}]}, True),
     ],
 )
@@ -268,7 +300,10 @@ def test_bytes_wait_no_longer_than_their_event() -> None:
     dialect, request = asked(CHAT, stream=True)
     reader = dialect.stream(request, "text/event-stream")
     assert reader.feed(b'data: {"choices":[{"index":0') == b""
-    assert reader.feed(b',"delta":{"content":"a"}}]}\n\n: half a comm') == b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+    assert (
+        reader.feed(b',"delta":{"content":"a"}}]}\n\n: half a comm')
+        == b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+    )
     assert reader.finish() == b": half a comm"
 
 

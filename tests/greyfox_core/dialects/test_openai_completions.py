@@ -31,7 +31,9 @@ def test_a_request_without_a_cap_has_the_apis_default_and_says_so() -> None:
     assert sent(COMPLETIONS, max_tokens=100, cap=40)["max_tokens"] == 40
 
 
-@pytest.mark.parametrize("changes", [{"prompt": [1, "a"]}, {"max_tokens": 0}, {"best_of": 0}, {"model": ""}, {"prompt": []}])
+@pytest.mark.parametrize(
+    "changes", [{"prompt": [1, "a"]}, {"max_tokens": 0}, {"best_of": 0}, {"model": ""}, {"prompt": []}]
+)
 def test_bodies_that_cannot_be_metered_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(BadRequest):
         asked(COMPLETIONS, **changes)
@@ -47,7 +49,11 @@ def test_the_prompt_is_texts_or_tokens() -> None:
 
 def test_a_stream_is_whole_when_each_answer_finished() -> None:
     def chunk(index: int, **fields: Any) -> bytes:
-        return b"data: " + json.dumps({"choices": [{"index": index, "text": "x", "finish_reason": "stop"}], **fields}).encode() + b"\n\n"
+        return (
+            b"data: "
+            + json.dumps({"choices": [{"index": index, "text": "x", "finish_reason": "stop"}], **fields}).encode()
+            + b"\n\n"
+        )
 
     usage = b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}\n\n'
     dialect, request = asked(COMPLETIONS, prompt=["a", "b"], n=1, best_of=4, stream=True)
@@ -60,7 +66,10 @@ def test_a_stream_is_whole_when_each_answer_finished() -> None:
 
 def test_a_plain_answer() -> None:
     dialect, request = asked(COMPLETIONS)
-    answer = {"choices": [{"text": "hi", "finish_reason": "stop"}], "usage": {"prompt_tokens": 1, "completion_tokens": 2}}
+    answer = {
+        "choices": [{"text": "hi", "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 2},
+    }
     assert dialect.plain_complete(answer)
     assert dialect.output_text(answer) == "hi"
     assert not dialect.plain_complete(answer | {"choices": [{"text": "hi", "finish_reason": "length"}]})

@@ -17,7 +17,9 @@ def test_input_is_text_or_tokens() -> None:
     assert dialect.system_text(request) == ""
 
 
-@pytest.mark.parametrize("changes", [{"input": None}, {"input": [None]}, {"model": None}, {"messages": [], "input": {}}])
+@pytest.mark.parametrize(
+    "changes", [{"input": None}, {"input": [None]}, {"model": None}, {"messages": [], "input": {}}]
+)
 def test_other_input_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(BadRequest):
         asked(EMBEDDINGS, **changes)

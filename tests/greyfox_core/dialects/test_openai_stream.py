@@ -108,7 +108,11 @@ def test_garbage_passes_and_changes_nothing() -> None:
 
 def test_all_kinds_of_generated_text_are_received() -> None:
     read = reader()
-    delta = {"content": "a", "reasoning": "b", "tool_calls": [{"index": 0, "function": {"name": "f", "arguments": "{"}}]}
+    delta = {
+        "content": "a",
+        "reasoning": "b",
+        "tool_calls": [{"index": 0, "function": {"name": "f", "arguments": "{"}}],
+    }
     read.feed(event({"index": 0, "delta": delta}))
     read.feed(event({"index": 0, "text": "legacy"}))
     assert read.received_text() == "abf{legacy"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from greyfox_core.dialects.paths import Served, classify, classify_at, guess_dialect, host_path
+from greyfox_core.dialects.paths import Served, classify, classify_at, guess_dialect
 from greyfox_core.errors import MethodNotAllowed, NoRoute, UpgradeRequired
 from greyfox_core.values.endpoint import Access
 from greyfox_core.values.http import Headers
@@ -46,9 +46,15 @@ def found(line: str, headers: Headers = ()) -> str:
             "POST /v1beta/models/gemini-2.5-flash:generateContent",
             "- gemini generate metered /v1beta/models/{model}:generateContent gemini-2.5-flash",
         ),
-        ("POST /v1/models/g:streamGenerateContent?alt=sse", "- gemini stream metered /v1/models/{model}:streamGenerateContent g"),
+        (
+            "POST /v1/models/g:streamGenerateContent?alt=sse",
+            "- gemini stream metered /v1/models/{model}:streamGenerateContent g",
+        ),
         ("POST /v1alpha/models/g:embedContent", "- gemini embed metered /v1alpha/models/{model}:embedContent g"),
-        ("POST /v1beta/models/g:batchEmbedContents", "- gemini batch-embed metered /v1beta/models/{model}:batchEmbedContents g"),
+        (
+            "POST /v1beta/models/g:batchEmbedContents",
+            "- gemini batch-embed metered /v1beta/models/{model}:batchEmbedContents g",
+        ),
         ("POST /v1beta/models/g:countTokens", "- gemini count free /v1beta/models/{model}:countTokens g"),
         ("POST /v1/v1beta/models/g%3AcountTokens", "- gemini count free /v1beta/models/{model}:countTokens g"),
         ("GET /v1beta/models", "- gemini models free /v1beta/models -"),
@@ -75,7 +81,10 @@ def test_a_base_url_path_tells_its_api(line: str, expected: str) -> None:
         ("POST /groq/openai/v1/chat/completions", "groq openai-chat generate metered /chat/completions -"),
         ("POST /groq/v1/chat/completions", "groq openai-chat generate metered /chat/completions -"),
         ("POST /anthropic/v1/messages", "anthropic anthropic generate metered /v1/messages -"),
-        ("POST /gemini/v1beta/models/g:generateContent", "gemini gemini generate metered /v1beta/models/{model}:generateContent g"),
+        (
+            "POST /gemini/v1beta/models/g:generateContent",
+            "gemini gemini generate metered /v1beta/models/{model}:generateContent g",
+        ),
         ("POST /ollama/api/chat", "ollama ollama chat metered /api/chat -"),
         ("GET /anthropic/v1/models", "anthropic anthropic models free /v1/models -"),
         ("HEAD /anthropic", "anthropic anthropic probe local / -"),
@@ -107,7 +116,9 @@ def test_azures_paths_go_to_azure_and_not_to_the_upstream_named_openai(line: str
 
 def test_azures_paths_are_refused_where_no_upstream_is_azure() -> None:
     with pytest.raises(NoRoute, match="Azure"):
-        classify("POST", "/openai/deployments/d/chat/completions", "", (), prefix_upstreams={"openai": UPSTREAMS["openai"]})
+        classify(
+            "POST", "/openai/deployments/d/chat/completions", "", (), prefix_upstreams={"openai": UPSTREAMS["openai"]}
+        )
 
 
 def test_googles_openai_paths_go_to_the_upstream_that_has_them() -> None:
@@ -217,7 +228,8 @@ def test_a_path_has_one_spelling(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["GET /v1/chat/completions", "DELETE /v1/models/x", "PUT /v1/messages", "OPTIONS /v1/embeddings", "POST /api/tags"]
+    "line",
+    ["GET /v1/chat/completions", "DELETE /v1/models/x", "PUT /v1/messages", "OPTIONS /v1/embeddings", "POST /api/tags"],
 )
 def test_another_method_on_a_known_path_says_which_one(line: str) -> None:
     with pytest.raises(MethodNotAllowed, match=r"takes (POST|GET and HEAD), not "):
@@ -257,19 +269,6 @@ def test_what_the_operator_allows_is_free_but_never_instead_of_metering() -> Non
     with pytest.raises(NoRoute):
         classify_at("GET", "/v1/audio/speech", "", (), "x", served)
     assert found("GET /v1/files/1").startswith("groq ")  # without a prefix: whoever allows it
-
-
-@pytest.mark.parametrize(
-    ("base_url", "path", "expected"),
-    [
-        ("https://api.groq.com/openai/v1", "/openai/v1/models", "/models"),
-        ("https://api.groq.com/openai/v1/", "/openai/v1/models", "/models"),
-        ("https://api.groq.com/openai/v1", "/openai/v1x/models", "/openai/v1x/models"),
-        ("https://api.anthropic.com", "/v1/messages", "/v1/messages"),
-    ],
-)
-def test_a_hosts_path_is_taken_relative_to_the_base_url(base_url: str, path: str, expected: str) -> None:
-    assert host_path(base_url, path) == expected
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,14 @@ def test_it_does_not_matter_where_the_answer_is_split(name: str) -> None:
     for pieces in [each_byte(sample(name)), *halves(sample(name))]:
         reader = reader_for(name)
         assert read_in(reader, pieces) == sample(name)
-        now = (reader.usage, reader.complete, reader.failed, reader.cacheable, reader.input_known, reader.received_text())
+        now = (
+            reader.usage,
+            reader.complete,
+            reader.failed,
+            reader.cacheable,
+            reader.input_known,
+            reader.received_text(),
+        )
         assert now == known
 
 
@@ -63,7 +70,11 @@ def test_only_whole_answers_with_usage_may_be_stored() -> None:
         read_in(reader, [sample(name)])
         if reader.cacheable:
             may.add(name)
-    not_whole = {"openai-chat.stream-nousage.sse", "openai-responses.stream-incomplete.sse", "ollama.stream-nocount.ndjson"}
+    not_whole = {
+        "openai-chat.stream-nousage.sse",
+        "openai-responses.stream-incomplete.sse",
+        "ollama.stream-nocount.ndjson",
+    }
     assert may == set(GOOD) - not_whole - {name for name in GOOD if "error" in name}
 
 
@@ -80,7 +91,11 @@ def test_line_ends_may_be_lf_or_crlf(name: str) -> None:
 def test_the_text_so_far_is_there_when_somebody_hangs_up(name: str) -> None:
     reader = reader_for(name)
     read_in(reader, [sample(name)])
-    silent = {"openai-responses.stream-error.sse", "openai-responses.stream-incomplete.sse", "anthropic.stream-error.sse"}
+    silent = {
+        "openai-responses.stream-error.sse",
+        "openai-responses.stream-incomplete.sse",
+        "anthropic.stream-error.sse",
+    }
     assert bool(reader.received_text()) == (name not in silent)
     assert reader.received_chars() == len(reader.received_text())
 

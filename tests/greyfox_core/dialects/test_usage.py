@@ -51,11 +51,15 @@ CHAT = {"prompt_tokens": 2006, "completion_tokens": 300, "total_tokens": 2306}
         pytest.param(CHAT | {"total_tokens": None}, (2006, 0, 0, 300, 0), id="no total"),
         pytest.param(CHAT | {"prompt_tokens_details": None}, (2006, 0, 0, 300, 0), id="details null"),
         pytest.param(
-            CHAT | {"prompt_cache_hit_tokens": 2000, "prompt_cache_miss_tokens": 6}, (2006, 2000, 0, 300, 0), id="DeepSeek"
+            CHAT | {"prompt_cache_hit_tokens": 2000, "prompt_cache_miss_tokens": 6},
+            (2006, 2000, 0, 300, 0),
+            id="DeepSeek",
         ),
         pytest.param(CHAT | {"cached_tokens": 6}, (2006, 6, 0, 300, 0), id="Moonshot"),
         pytest.param(
-            {"prompt_cache_hit_tokens": 2, "prompt_cache_miss_tokens": 6, "completion_tokens": 1}, (8, 2, 0, 1, 0), id="parts"
+            {"prompt_cache_hit_tokens": 2, "prompt_cache_miss_tokens": 6, "completion_tokens": 1},
+            (8, 2, 0, 1, 0),
+            id="parts",
         ),
         pytest.param({"prompt_tokens": 5, "total_tokens": 5}, None, id="no output stated"),
         pytest.param({"completion_tokens": 5}, None, id="no input stated"),
@@ -108,7 +112,9 @@ def test_responses_add_the_pictures_that_a_tool_made() -> None:
         ),
         pytest.param({"input_tokens": 3, "output_tokens": 4}, (3, 0, 0, 4, 0), id="least"),
         pytest.param(
-            {"input_tokens": 3, "output_tokens": 4, "cache_read_input_tokens": None, "iterations": None}, (3, 0, 0, 4, 0), id="null"
+            {"input_tokens": 3, "output_tokens": 4, "cache_read_input_tokens": None, "iterations": None},
+            (3, 0, 0, 4, 0),
+            id="null",
         ),
         pytest.param(
             {
@@ -146,6 +152,9 @@ def test_anthropic(stated: Any, expected: tuple[int, ...] | None) -> None:
             },
             (1260, 1000, 0, 500, 420),
             id="thoughts beside candidates, tool results beside the prompt",
+        ),
+        pytest.param(
+            {"promptTokenCount": 5, "candidatesTokenCount": 8, "thoughtsTokenCount": 4}, (5, 0, 0, 12, 4), id="no total"
         ),
         pytest.param({"promptTokenCount": 14, "totalTokenCount": 14}, (14, 0, 0, 0, 0), id="zeros are left out"),
         pytest.param({"candidatesTokenCount": 5}, None, id="no prompt"),

@@ -2,6 +2,7 @@ import asyncio
 import sqlite3
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -340,3 +341,24 @@ async def test_no_quotas_at_all_is_unlimited_and_still_counted(tmp_path: Path) -
         await one.admission.settle(reservation, cost(10, 20))
         assert one.admission.standing(ALICE, "gpt-4o") is None
         assert [(row["input_tokens"], row["output_tokens"]) for row in one.ledger()] == [(10, 20)]
+
+
+@pytest.mark.parametrize(
+    ("words", "limited"),
+    [
+        ({"input_tokens": 5}, True),
+        ({"output_tokens": 5}, False),
+        ({"input_tokens": 5, "enforce": "soft"}, False),
+        ({"input_tokens": 5, "match": {"user": ["bob"]}}, False),
+    ],
+)
+async def test_whether_input_is_limited(tmp_path: Path, words: dict[str, Any], limited: bool) -> None:
+    async with house(tmp_path, quota(**words)) as one:
+        assert await one.admission.limits_input(ALICE, "gpt-4o") is limited
+
+
+async def test_a_request_that_takes_no_cap_is_refused_unless_the_models_maximum_fits(tmp_path: Path) -> None:
+    async with house(tmp_path, quota(output_tokens=100)) as one:
+        with pytest.raises(QuotaExhausted, match="is 100; this request alone needs 101"):
+            await one.reserve(cap=None, maximum=101, floor=101)
+        assert (await one.reserve(cap=None, maximum=100, floor=100)).reserved_output == 100

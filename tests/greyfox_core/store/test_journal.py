@@ -163,10 +163,11 @@ async def test_a_reservation_that_cannot_be_stored_is_refused_alone(tmp_path: Pa
 
 async def test_a_queue_that_is_full_refuses_reservations_and_sheds_rows_but_takes_every_end(tmp_path: Path) -> None:
     gate = threading.Event()
-    block = threading.Event()
+    block, blocked = threading.Event(), threading.Event()
 
     def slow(point: str) -> None:
         if block.is_set():
+            blocked.set()
             gate.wait(10)
 
     async with house(tmp_path, QUOTA, reached=slow) as one:
@@ -174,7 +175,7 @@ async def test_a_queue_that_is_full_refuses_reservations_and_sheds_rows_but_take
         one.store.journal._most = 2
         block.set()
         first = asyncio.create_task(one.reserve())
-        await until(lambda: one.store.journal.waiting == 0 and not first.done())
+        await until(blocked.is_set)
         waiting = [asyncio.create_task(one.reserve()) for _ in range(2)]
         await asyncio.sleep(0)
         with pytest.raises(StoreUnavailable):

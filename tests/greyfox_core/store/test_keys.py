@@ -106,4 +106,5 @@ async def test_without_the_database_nobody_is_known(tmp_path: Path) -> None:
         one.path.rename(away)
         with pytest.raises(StoreUnavailable):
             await one.store.keys.by_digest(b"a" * 32)
+        assert not one.path.exists()  # never made anew
         away.rename(one.path)

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from greyfox_core.admin.metrics import MODELS, OTHER, Metrics
+from greyfox_core.metrics import MODELS, OTHER, Metrics
 from greyfox_core.cache.ports import Stats
 from greyfox_core.quota.attempt import Settled
 from greyfox_core.values.usage import Usage
 
-PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
+PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 STATS = Stats(entries=2, size=300, hits=5, misses=7, stored=3, evicted=1, refused=4)
 
 
