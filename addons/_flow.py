@@ -4,6 +4,7 @@ mitmproxy lets a flow go on when a hook raises, and skips the rest of the script
 `guarded`: an exception becomes an answer in the caller's dialect, a refusal or a 503.
 """
 
+import asyncio
 import functools
 import inspect
 import logging
@@ -15,14 +16,15 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import orjson
-from mitmproxy import connection, http
+from mitmproxy import connection, ctx, http
+from mitmproxy.addonmanager import traverse
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.addons.view import View
 from mitmproxy.net.http import status_codes
 from mitmproxy.proxy import layer
 from mitmproxy.proxy.server import ConnectionHandler
 
-from addons.layers import Pull
+from addons.door import Pull
 from greyfox_core.app import App
 from greyfox_core.errors import Refused, TooLarge, Unavailable
 from greyfox_core.steps.ingress import new_id
@@ -32,6 +34,7 @@ from greyfox_core.values.tunnel import Tunnel
 
 log = logging.getLogger("greyfox")
 
+IDLE = ("mitmproxy.addons.modifyheaders", "mitmproxy.addons.update_alt_svc")
 KEPT_FLOWS = 2000
 KEPT_BODIES = 200
 
@@ -51,7 +54,7 @@ class House:
         self.max_body = 33_554_432  # bytes; the configuration's figures once it is read
         self.max_head = 32_768
         self.tunnels: WeakKeyDictionary[connection.Client, Tunnel] = WeakKeyDictionary()
-        self.bodies: WeakKeyDictionary[http.HTTPFlow, bytes] = WeakKeyDictionary()  # compression undone
+        self._watched: dict[str, bool] = {}
         self._exchanges: WeakKeyDictionary[http.HTTPFlow, Exchange] = WeakKeyDictionary()
         self._seen: deque[http.HTTPFlow] = deque()
 
@@ -108,6 +111,17 @@ class House:
 
     # --- what the layer asks (see layers.Door)
 
+    def forget_watchers(self) -> None:
+        """mitmproxy's options have changed, and with them perhaps the scripts."""
+        self._watched.clear()
+
+    def watched(self, hook: str) -> bool:
+        """mitmproxy's own listeners to an answer's head have nothing to do unless `modify_headers` is set."""
+        if hook not in self._watched:
+            listeners = (type(addon).__module__ for addon in traverse(ctx.master.addons.chain) if hasattr(addon, hook))
+            self._watched[hook] = bool(ctx.options.modify_headers) or any(name not in IDLE for name in listeners)
+        return self._watched[hook]
+
     def body_source(self, flow: http.HTTPFlow) -> Any:
         exchange = self._exchanges.get(flow)
         if exchange is None or exchange.answer is None or isinstance(exchange.answer.body, bytes):
@@ -143,7 +157,13 @@ def guarded(hook: Callable[..., Any]) -> Callable[..., Any]:
         async def waiting(self: Any, flow: http.HTTPFlow) -> None:
             try:
                 await hook(self, flow)
-            except Exception as error:  # not BaseException: a cancellation must pass
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                # Not we are cancelled, but something that we awaited: passed on, it would leave the caller waiting.
+                failed(self.house, flow, error, hook.__qualname__)
+            except Exception as error:
                 failed(self.house, flow, error, hook.__qualname__)
 
         return waiting
@@ -158,13 +178,20 @@ def guarded(hook: Callable[..., Any]) -> Callable[..., Any]:
     return at_once
 
 
-def failed(house: House, flow: http.HTTPFlow, error: Exception, where: str) -> None:
+def report(house: House, error: BaseException, where: str) -> None:
+    """Tell the operator of a hook that raised.
+
+    Type and frames only: the text of an exception can quote what it choked on, a prompt or a key.
+    """
+    log.error("%s failed: %s\n%s", where, type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+    if house.app is not None:
+        house.app.metrics.fail_closed(where)
+
+
+def failed(house: House, flow: http.HTTPFlow, error: BaseException, where: str) -> None:
     """Answer for a hook that raised."""
     if not isinstance(error, Refused):
-        # Type and frames only: the text of an exception can quote what it choked on, a prompt or a key.
-        log.error("%s failed: %s\n%s", where, type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
-        if house.app is not None:
-            house.app.metrics.fail_closed(where)
+        report(house, error, where)
         error = Unavailable("GreyFox could not decide on this request, so it is not forwarded.", retry_after=1)
     try:
         house.refuse(flow, error)
@@ -184,7 +211,9 @@ def response_of(answer: Answer, flow: http.HTTPFlow) -> http.Response:
             fields.append((b"transfer-encoding", b"chunked"))
     now = time.time()
     reason = status_codes.RESPONSES.get(answer.status, "Unknown").encode()
-    return http.Response(b"HTTP/1.1", answer.status, reason, http.Headers(fields), body, None, now, now)
+    headers = http.Headers()
+    headers.fields = tuple(fields)  # past a check of each that they are bytes
+    return http.Response(b"HTTP/1.1", answer.status, reason, headers, body, None, now, now)
 
 
 def plain_refusal(refusal: Refused) -> http.Response:

@@ -6,7 +6,7 @@ Leaves:  the flow's response; a body that comes in pieces is left to the layer.
 
 from mitmproxy import http
 
-from addons._flow import House, collected, guarded
+from addons._flow import House, guarded
 
 
 class Headers:
@@ -16,11 +16,9 @@ class Headers:
         self.house = house
 
     @guarded
-    async def request(self, flow: http.HTTPFlow) -> None:
+    def request(self, flow: http.HTTPFlow) -> None:
         exchange, app = self.house.exchange_of(flow), self.house.app
         if exchange is None or app is None or exchange.answer is None or flow.response is not None:
             return
         app.finish.head(exchange)
-        if flow.request.http_version == "HTTP/1.0" or flow.request.method == "HEAD":
-            await collected(exchange.answer)
         self.house.answer(flow, exchange.answer)

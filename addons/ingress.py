@@ -67,6 +67,8 @@ class Ingress:
             if refusal.status == 401:
                 flow.response.status_code, flow.response.reason = 407, "Proxy Authentication Required"
                 flow.response.headers[PROXY_AUTHENTICATE[0]] = PROXY_AUTHENTICATE[1]
+            else:  # what the client has sent behind it was meant for the tunnel: it is no request of its own
+                flow.response.headers["connection"] = "close"
         except Exception as error:
             failed(self.house, flow, error, "Ingress.http_connect")
 

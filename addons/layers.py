@@ -16,11 +16,10 @@ inside CONNECT;
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator
+import time
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from mitmproxy import http
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers import http as layers_http
 from mitmproxy.proxy.layers.http import (
@@ -29,6 +28,8 @@ from mitmproxy.proxy.layers.http import (
     Http1Server,
     HttpErrorHook,
     HttpLayer,
+    HttpRequestHook,
+    HttpResponseHeadersHook,
     HttpResponseHook,
     HttpStream,
     RequestData,
@@ -42,51 +43,10 @@ from mitmproxy.proxy.layers.http import (
     SendHttp,
 )
 
+from addons.door import Door, Pull
 from addons.http1 import harden
 
 DISCARD = 1_048_576  # bytes of an unwanted body that are read and thrown away before the connection is cut
-
-
-class Pull:
-    """An answer's body on its way to a client. The hook sets one of `chunk`, `done` and `cut`; the layer reads them."""
-
-    def __init__(self, flow: http.HTTPFlow, source: AsyncIterator[bytes], stream_id: int, connection: Any) -> None:
-        self.flow = flow
-        self.source = source
-        self._stream_id = stream_id
-        self._connection = connection
-        self.chunk: bytes | None = None
-        self.done = False  # the source is at its end
-        self.cut = False  # the source broke off: the client must see that too
-        self.gone = False  # the client has left
-
-    @property
-    def window_closed(self) -> bool:
-        """Whether an HTTP/2 client has not yet taken what was sent on this stream."""
-        h2 = getattr(self._connection, "h2_conn", None)
-        return h2 is not None and bool(h2.stream_buffers.get(self._stream_id))
-
-
-class Door(Protocol):
-    """What the layer asks of the addons. None of these waits."""
-
-    max_body: int  # bytes
-    max_head: int  # bytes
-
-    def body_source(self, flow: http.HTTPFlow) -> AsyncIterator[bytes] | None:
-        """Where the pieces of the answer come from; None: the flow's response is whole."""
-
-    def refuse_too_large(self, flow: http.HTTPFlow) -> None:
-        """Set the flow's response: the body is longer than `max_body`."""
-
-    def refuse_unadmitted(self, flow: http.HTTPFlow) -> None:
-        """Set the flow's response: no step answered, so nothing may go out."""
-
-    def protocol_error(self, flow: http.HTTPFlow | None, status: int, message: str) -> http.Response:
-        """An error of mitmproxy's own, in the caller's dialect."""
-
-    def client_gone(self, flow: http.HTTPFlow, pull: Pull | None) -> None:
-        """The client has left while a hook was waiting."""
 
 
 @dataclass
@@ -103,15 +63,8 @@ class Stream(HttpStream):
     head_sent = False
     discarded = 0
 
-    @property
-    def parent(self) -> Layer:
-        parent = self.context.layers[self.context.layers.index(self) - 1]
-        assert isinstance(parent, Layer)
-        return parent
-
-    @property
-    def door(self) -> Door:
-        return self.parent.door
+    door: Door
+    connection: Any  # the client's, as mitmproxy's HTTP layer keeps it
 
     def handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         if isinstance(event, RequestProtocolError) and hasattr(self, "flow"):
@@ -152,8 +105,28 @@ class Stream(HttpStream):
             self.door.refuse_too_large(self.flow)
             self.request_body_buf.clear()
             yield from self.refuse_early()
+        elif isinstance(event, RequestEndOfMessage):
+            yield from self.answer()
+        else:
+            yield from super().state_consume_request_body(event)
+
+    def answer(self) -> layer.CommandGenerator[None]:
+        """The request is whole. What the steps leave is the answer; nothing is forwarded from here."""
+        flow = self.flow
+        flow.request.timestamp_end = time.time()
+        flow.request.data.content = bytes(self.request_body_buf)
+        self.request_body_buf.clear()
+        self.client_state = self.state_done
+        yield HttpRequestHook(flow)
+        if (yield from self.check_killed(True)):
             return
-        yield from super().state_consume_request_body(event)
+        if flow.response is None:
+            self.door.refuse_unadmitted(flow)
+        if self.door.watched("responseheaders"):
+            yield HttpResponseHeadersHook(flow)
+            if (yield from self.check_killed(True)):
+                return
+        yield from self.send_response()
 
     def refuse_early(self) -> layer.CommandGenerator[None]:
         response = self.flow.response
@@ -187,7 +160,7 @@ class Stream(HttpStream):
         if source is None or response is None or already_streamed:
             yield from super().send_response(already_streamed)
             return
-        pull = self.pull = Pull(self.flow, source, self.stream_id, self.parent.connections.get(self.context.client))
+        pull = self.pull = Pull(self.flow, source, self.stream_id, self.connection)
         yield SendHttp(ResponseHeaders(self.stream_id, response, False), self.context.client)
         while not pull.gone:
             pull.chunk = None
@@ -219,8 +192,10 @@ class Layer(HttpLayer):
     door: Door
 
     def make_stream(self, stream_id: int) -> layer.CommandGenerator[None]:
-        self.streams[stream_id] = Stream(self.context.fork(), stream_id)
-        yield from self.event_to_child(self.streams[stream_id], events.Start())
+        stream = self.streams[stream_id] = Stream(self.context.fork(), stream_id)
+        stream.door = self.door
+        stream.connection = self.connections.get(self.context.client)
+        yield from self.event_to_child(stream, events.Start())
 
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         yield from super()._handle_event(event)

@@ -19,20 +19,32 @@ class JsonLines(logging.Formatter):
         )
 
 
-def speak(*, has_face: bool) -> None:
-    """From the start on. Errors go to mitmproxy too: those before `running` end the start."""
+def speak(*, has_face: bool, muted: bool) -> None:
+    """From the start on. Errors go to mitmproxy, which shows them and ends the start.
+
+    `muted`: mitmproxy shows nothing but errors, so the rest is said here.
+    """
     logger = logging.getLogger("greyfox")
     logger.setLevel(logging.INFO)
     logger.handlers.clear()
     logger.propagate = True
+    if muted and not has_face:
+        handler = _on_stderr()
+        handler.addFilter(lambda record: record.levelno < logging.ERROR)
+        logger.addHandler(handler)
 
 
 def quiet(*, has_face: bool) -> None:
     """From `running` on."""
     logging.getLogger().setLevel(logging.WARNING)
     logger = logging.getLogger("greyfox")
+    logger.handlers.clear()
     if not has_face:
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(JsonLines())
-        logger.addHandler(handler)
+        logger.addHandler(_on_stderr())
         logger.propagate = False
+
+
+def _on_stderr() -> logging.Handler:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    return handler

@@ -27,4 +27,4 @@ class Resolve:
         elif exchange.endpoint is not None and exchange.endpoint.access is Access.LOCAL:
             exchange.answer = Answer(200, [("content-type", "application/json")], b"{}")
         else:
-            self.house.bodies[flow] = await app.resolve(exchange, flow.request.raw_content or b"")
+            await app.resolve(exchange, flow.request.raw_content or b"")

@@ -9,9 +9,12 @@ from urllib.parse import urlsplit
 
 from mitmproxy import http
 
-from addons._flow import House, guarded
+from addons._flow import House, collected, guarded
+from greyfox_core.errors import Unavailable
 from greyfox_core.steps.forward import ClientLeft
 from greyfox_core.values.exchange import Exchange
+
+STOPPED = "GreyFox is stopping and could not wait for the upstream's answer any longer. Try again in a moment."
 
 
 class Router:
@@ -26,9 +29,13 @@ class Router:
         if exchange is None or app is None:
             return
         try:
-            await app.forward(exchange, self.house.bodies.pop(flow, b""))
+            await app.forward(exchange)
         except ClientLeft:
+            if self.house.draining:  # the client is still there, it is we who leave
+                raise Unavailable(STOPPED, retry_after=1) from None
             return
+        if exchange.answer is not None and (flow.request.http_version == "HTTP/1.0" or flow.request.method == "HEAD"):
+            await collected(exchange.answer)
         _show(flow, exchange)
 
 

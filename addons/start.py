@@ -33,7 +33,7 @@ NEEDED: dict[str, Any] = {
     "validate_inbound_headers": True,
     "flow_detail": 0,
 }
-"""Options that are set whatever mitmproxy's own configuration says."""
+"""Options that are set, where this face has them, whatever mitmproxy's own configuration says."""
 
 CONTRADICTING: dict[str, Any] = {
     "mode": ["regular"],
@@ -57,7 +57,8 @@ class Start:
 
     def load(self, loader: Loader) -> None:
         loader.add_option("greyfox_index", bool, True, "Look hooks up in an index instead of asking every addon.")
-        speak(has_face=loader.master.addons.get("view") is not None)
+        muted = ctx.options.termlog_verbosity == "error"  # as of mitmdump's -q
+        speak(has_face=loader.master.addons.get("view") is not None, muted=muted)
         config_file = Path(os.environ.get("GREYFOX_CONFIG") or "config.yaml").resolve()
         if _stock_confdir():
             ctx.options.update(confdir=str(config_file.parent / "certs"))
@@ -74,9 +75,10 @@ class Start:
         else:
             limits = self._app.rules.config.limits
             self.house.max_body, self.house.max_head = limits.max_body, limits.max_head
-            ctx.options.update(**NEEDED)
+            ctx.options.update(**{name: value for name, value in NEEDED.items() if name in ctx.options})
 
     def configure(self, updated: set[str]) -> None:
+        self.house.forget_watchers()
         for name in updated & CONTRADICTING.keys():
             if getattr(ctx.options, name) != CONTRADICTING[name]:
                 log.error("greyfox: mitmproxy's option %s goes past GreyFox: leave it unset.", name)

@@ -10,8 +10,8 @@ from typing import Any
 
 from mitmproxy import connection, http
 
-from addons._flow import House
-from addons.layers import Pull
+from addons._flow import House, report
+from addons.door import Pull
 from greyfox_core.steps.finish import summary
 from greyfox_core.steps.relay import BrokenOff
 
@@ -32,6 +32,7 @@ class Stream:
             return
         exchange.on_gone = partial(_cancel, task)
         try:
+            pull.gone = pull.gone or exchange.gone
             if pull.gone:
                 return
             await self._taken(pull)
@@ -45,6 +46,9 @@ class Stream:
                 raise
             task.uncancel()
             pull.gone = True
+        except Exception as error:
+            report(self.house, error, "Stream.gf_chunk")
+            pull.cut = True  # the head has gone out: all that is left is to let the client see it
         finally:
             exchange.on_gone = None
             if pull.gone:
@@ -68,7 +72,6 @@ class Stream:
 
     async def _end(self, flow: http.HTTPFlow) -> None:
         exchange, app = self.house.exchange_of(flow), self.house.app
-        self.house.bodies.pop(flow, None)
         if exchange is None or app is None:
             return
         await exchange.close_source()

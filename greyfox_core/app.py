@@ -52,6 +52,7 @@ log = logging.getLogger("greyfox")
 
 LOOK_FOR_CHANGES = 0.4  # seconds; what another process changes must hold here within 1 s
 LOOK_AT_CONFIG = 1.0  # seconds
+LEAVE = 3.0  # seconds that what must end now has, to settle
 
 
 class App:
@@ -218,7 +219,12 @@ class App:
                 await self._idle.wait()
         for exchange in list(self._exchanges):
             exchange.leave()
-            await exchange.close_source()
+        with suppress(TimeoutError):  # each settles by itself, in the task that serves it
+            async with asyncio.timeout(LEAVE):
+                await self._idle.wait()
+        for exchange in list(self._exchanges):
+            with suppress(RuntimeError):  # its task still holds the source
+                await exchange.close_source()
             self.closed(exchange)
 
     async def close(self) -> None:
@@ -226,7 +232,7 @@ class App:
         for task in self._housekeeping:
             task.cancel()
         await asyncio.gather(*self._housekeeping, return_exceptions=True)
-        await self._background.finished()
+        await self._background.finished(LEAVE)
         await self._authenticator.close()
         await self._client.close()
         if self._session is not None:

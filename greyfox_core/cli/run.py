@@ -69,15 +69,19 @@ def run(
 
 
 def arguments_for(face: Face, further: Sequence[str], certs: Path, script: Path) -> list[str]:
-    """mitmproxy's command line. What the operator gives comes last, and so prevails."""
+    """mitmproxy's command line. What the operator gives prevails; mitmproxy takes no option with two values."""
     made = ["-s", str(script), "--listen-host", HOST]
-    made += ["--set", f"confdir={certs}", "--set", "connection_strategy=lazy"]
+    settings = [f"confdir={certs}", "connection_strategy=lazy"]
     match face:
         case Face.DUMP:
             made.append("-q")
         case Face.WEB:
-            made += ["--set", f"web_port={WEB_PORT}", "--no-web-open-browser"]
-            made += [part for column in WEB_COLUMNS for part in ("--set", f"web_columns={column}")]
+            made.append("--no-web-open-browser")
+            settings += [f"web_port={WEB_PORT}", *(f"web_columns={column}" for column in WEB_COLUMNS)]
+    given = {word.partition("=")[0].removeprefix("--").replace("-", "_") for word in further}
+    for setting in settings:
+        if setting.partition("=")[0] not in given:
+            made += ["--set", setting]
     return made + list(further)
 
 

@@ -65,6 +65,8 @@ class Response:
                 if not data:
                     return
                 yield data
+                if content.at_eof():
+                    return
         except TimeoutError:
             raise UpstreamTimeout(
                 f"Upstream {self._call.name} sent nothing for {self._call.idle_timeout:g} seconds."

@@ -79,9 +79,11 @@ class Router:
         if not principal.may_use(request.model):
             raise _forbidden((request.model,))
         model, pinned = follow(self._aliases, request.model)
-        reading = self._contents.reading(texts)
-        asked = Asked(principal, request, model, tokens=cache(input_tokens), content=reading.fits)
-        rule = next((rule for rule in self._rules if fits(rule.when, asked)), None)
+        rule = None
+        if self._rules:
+            reading = self._contents.reading(texts)
+            asked = Asked(principal, request, model, tokens=cache(input_tokens), content=reading.fits)
+            rule = next((rule for rule in self._rules if fits(rule.when, asked)), None)
         api = request.endpoint.api
         if rule is None:
             uses = [(Target(self._default(api, model, pinned, addressed), model), 1)]

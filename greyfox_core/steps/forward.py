@@ -1,6 +1,6 @@
 """Step 6 of a request: ask the upstream, and its fallbacks, with room set aside for each attempt.
 
-Needs:  exchange.resolution; exchange.parsed for metered paths; the plain body.
+Needs:  exchange.resolution; exchange.parsed for metered paths, exchange.body for free ones.
 Leaves: exchange.answer: whole, or a source of pieces that settles when it ends. Raises QuotaExhausted, QuotaBusy,
 UpstreamFailed, UpstreamTimeout and what else forbids an attempt.
 
@@ -50,7 +50,7 @@ class Forward:
         self._books = books
         self._recall = recall
 
-    async def __call__(self, exchange: Exchange, body: bytes) -> None:
+    async def __call__(self, exchange: Exchange) -> None:
         """Leave the answer of the first target that gives one."""
         assert exchange.resolution is not None
         targets = exchange.resolution.targets
@@ -60,7 +60,7 @@ class Forward:
             answer: Answer | None
             try:
                 if exchange.parsed is None:
-                    answer = await self._free(exchange, target, body)
+                    answer = await self._free(exchange, target)
                 else:
                     answer = await self._metered(exchange, target, last)
             except (UpstreamFailed, UpstreamTimeout):
@@ -74,10 +74,10 @@ class Forward:
 
     # --- free paths: nothing to reserve, nothing to count
 
-    async def _free(self, exchange: Exchange, target: Target, body: bytes) -> Answer:
+    async def _free(self, exchange: Exchange, target: Target) -> Answer:
         upstream = exchange.rules.upstream(target.upstream)
         _require_key(exchange, upstream, target)
-        response = await self._open(exchange, upstream, target, body or None)
+        response = await self._open(exchange, upstream, target, exchange.body or None)
         try:
             raw = await response.read(exchange.rules.config.limits.max_answer)
         finally:

@@ -22,7 +22,7 @@ from greyfox_core.values.usage import Usage
 
 
 class Background:
-    """Work that outlives its request: late counting, reading on. Awaited before the stores close."""
+    """Work that outlives its request: late counting, reading on. Ended before the stores close."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -33,8 +33,12 @@ class Background:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def finished(self) -> None:
-        """Until nothing is left to do."""
+    async def finished(self, seconds: float) -> None:
+        """Until nothing is left to do; what takes longer than `seconds` is cancelled and settles by what it has."""
+        if self._tasks:
+            await asyncio.wait(list(self._tasks), timeout=seconds)
+        for task in self._tasks:
+            task.cancel()
         while self._tasks:
             await asyncio.wait(list(self._tasks))
 

@@ -30,8 +30,8 @@ class Resolve:
         self._dialects = dialects
         self._counter = counter
 
-    async def __call__(self, exchange: Exchange, body: bytes) -> bytes:
-        """Decide; gives the body with its compression undone.
+    async def __call__(self, exchange: Exchange, body: bytes) -> None:
+        """Decide.
 
         Raises BadRequest, TooLarge, Unsupported, NoRoute, Forbidden.
         """
@@ -43,16 +43,15 @@ class Resolve:
         decode = partial(
             decoded,
             body,
-            exchange.head.get("content-encoding") or "",
+            ",".join(exchange.head.all("content-encoding")),
             max_size=limits.max_body,
             max_ratio=limits.max_ratio,
         )
         plain = decode() if small else await asyncio.to_thread(decode)
         if endpoint.access is not Access.METERED:
-            exchange.resolution = resolve_free(
-                rules.config, exchange.principal, endpoint, addressed=exchange.addressed
-            )
-            return plain
+            exchange.resolution = resolve_free(rules.config, exchange.principal, endpoint, addressed=exchange.addressed)
+            exchange.body = plain
+            return
         dialect = self._dialects.of(endpoint)
         parse = partial(dialect.parse, endpoint, plain, max_depth=limits.max_depth)
         exchange.parsed = parse() if len(plain) <= ON_THE_LOOP else await asyncio.to_thread(parse)
@@ -63,7 +62,6 @@ class Resolve:
             texts=_texts(dialect, exchange.parsed),
             input_tokens=partial(self._rough_count, dialect, exchange.parsed),
         )
-        return plain
 
     def _rough_count(self, dialect: Dialect, parsed: ParsedRequest) -> int:
         """Tokens for a rule's `input_tokens`: counted where that is quick, else a quarter of the bytes."""

@@ -1,7 +1,8 @@
 """The journal: a thread that writes what the event loop hands it, all that waits in one transaction with one fsync.
 
-No timer: a group is whatever came while the last one was being written. Whoever waits, waits for the group that
-holds its entry. The queue keeps the order in which the loop handed entries in.
+Whoever waits, waits for the group that holds its entry, never for a timer: a group is what one turn of the loop handed
+in, and whatever came while the last group was being written. What nobody waits for (ends, rows of hits and refusals)
+goes along with the next group, after `_LAZY` seconds by itself. The order in which the loop handed entries in is kept.
 
 When a write fails, the reservations of that group fail, and the next group first looks whether they were written after
 all (a commit can fail after it succeeded) and releases those; ends and charged rows stay and are tried again until
@@ -36,7 +37,8 @@ from greyfox_core.values.usage import Usage
 
 log = logging.getLogger("greyfox.store")
 
-_GROUP = 1000  # entries of one transaction at most
+_GROUP = 1000  # entries after which a transaction takes no more
+_LAZY = 0.05  # seconds
 _BACK_OFF = (0.05, 0.1, 0.2, 0.5, 1.0)  # seconds between tries while the database does not work
 _LAST_TRIES = 5
 
@@ -60,7 +62,12 @@ class SqliteJournal:
         self._reached = reached
         self._most = most
         self._ids = count(first_id(boot))
-        self._queue: SimpleQueue[_Item | None] = SimpleQueue()
+        self._queue: SimpleQueue[list[_Item] | None] = SimpleQueue()
+        self._gathered: list[_Item] = []
+        self._sending: asyncio.Handle | None = None  # when what is gathered goes to the thread
+        self._sending_soon = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._handed_in = self._taken = 0  # entries so far; each has one thread that counts it
         self._backlog: list[_Item] = []
         self._connection: Connection | None = None
         self._identity: tuple[int, int] | None = None
@@ -77,6 +84,7 @@ class SqliteJournal:
         """Write all that waits, then end. Blocks. What a broken database leaves open is recovered at the next start."""
         if not self._stopped:
             self._stopped = True
+            self._send()
             self._queue.put(None)
             self._thread.join()
 
@@ -88,7 +96,7 @@ class SqliteJournal:
     @property
     def waiting(self) -> int:
         """How many entries wait to be written."""
-        return self._queue.qsize() + len(self._backlog)
+        return self._handed_in - self._taken + len(self._backlog)
 
     def next_id(self) -> int:
         return next(self._ids)
@@ -97,19 +105,19 @@ class SqliteJournal:
         return self._wait_for(_Item(entry=reservation))
 
     def close(self, closing: Closing) -> None:
-        self._queue.put(_Item(entry=closing))
+        self._hand_in(_Item(entry=closing), soon=False)
 
     def line(self, line: Line) -> bool:
-        if not line.charges and (self._failing or self._stopped or self._queue.qsize() >= self._most):
+        if not line.charges and (self._failing or self._stopped or self.waiting >= self._most):
             return False
-        self._queue.put(_Item(entry=line))
+        self._hand_in(_Item(entry=line), soon=False)
         return True
 
     async def written(self) -> None:
         if self._stopped:
             raise unavailable()
         waiter = asyncio.get_running_loop().create_future()
-        self._queue.put(_Item(waiter=waiter))
+        self._hand_in(_Item(waiter=waiter), soon=True)
         await waiter
 
     async def call(self, call: Callable[[Connection], Any]) -> Any:
@@ -117,11 +125,36 @@ class SqliteJournal:
         return await self._wait_for(_Item(call=call))
 
     def _wait_for(self, item: _Item) -> Future:
-        if self._failing or self._stopped or self._queue.qsize() >= self._most:
+        if self._failing or self._stopped or self.waiting >= self._most:
             raise unavailable()
         item.waiter = asyncio.get_running_loop().create_future()
-        self._queue.put(item)
+        self._hand_in(item, soon=True)
         return item.waiter
+
+    def _hand_in(self, item: _Item, *, soon: bool) -> None:
+        """Gather what one turn of the loop brings: the thread is woken once for all of it."""
+        self._handed_in += 1
+        self._gathered.append(item)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # nobody to come back later
+            self._send()
+            return
+        if self._sending is not None and self._loop is loop and (self._sending_soon or not soon):
+            return
+        if self._sending is not None:
+            self._sending.cancel()
+        self._loop = loop
+        self._sending = loop.call_soon(self._send) if soon else loop.call_later(_LAZY, self._send)
+        self._sending_soon = soon
+
+    def _send(self) -> None:
+        if self._sending is not None:
+            self._sending.cancel()
+            self._sending = None
+        gathered, self._gathered = self._gathered, []
+        if gathered:
+            self._queue.put(gathered)
 
     # What follows runs in the thread.
 
@@ -156,19 +189,20 @@ class SqliteJournal:
         try:
             if stopping:
                 time.sleep(patience or 0)
-                item = self._queue.get_nowait()
+                sent = self._queue.get_nowait()
             else:
-                item = self._queue.get(timeout=patience)
+                sent = self._queue.get(timeout=patience)
             while True:
-                if item is None:
+                if sent is None:
                     stop = True
                 else:
-                    items.append(item)
+                    items += sent
                 if len(items) >= _GROUP:
                     break
-                item = self._queue.get_nowait()
+                sent = self._queue.get_nowait()
         except Empty:
             pass
+        self._taken += len(items)
         return items, stop
 
     def _commit(self, items: list[_Item]) -> bool:

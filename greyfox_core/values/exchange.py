@@ -43,6 +43,7 @@ class Exchange:
     controls: Headers = ()  # the caller's `x-greyfox-*` fields
 
     # resolve
+    body: bytes = b""  # of a free path, compression undone; metered ones have theirs in `parsed`
     parsed: ParsedRequest | None = None
     resolution: Resolution | None = None
     tags: dict[str, str] = field(default_factory=dict)

@@ -123,7 +123,8 @@ class Gateway:
         own = {"store": f"sqlite:///{self.database}", "admin": {"listen": f"127.0.0.1:{self.admin_port}"}}
         beside = self.config_file.with_suffix(".new")
         yaml = YAML(typ="safe", pure=True)
-        yaml.sort_base_mapping_type_on_output = False  # the order of upstreams and of content sets has a meaning
+        # The order of upstreams has a meaning. (The attribute is declared as None.)
+        yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
         with beside.open("w", encoding="utf-8") as file:
             yaml.dump(own | dict(config), file)
         beside.replace(self.config_file)
