@@ -8,28 +8,25 @@ import asyncio
 import functools
 import inspect
 import logging
-import time
 import traceback
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import orjson
 from mitmproxy import connection, ctx, http
 from mitmproxy.addonmanager import traverse
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.addons.view import View
-from mitmproxy.net.http import status_codes
 from mitmproxy.proxy import layer
 from mitmproxy.proxy.server import ConnectionHandler
 
+from addons._messages import plain_error, plain_refusal, response_of
 from addons.door import Pull
 from greyfox_core.app import App
 from greyfox_core.errors import Refused, TooLarge, Unavailable
-from greyfox_core.steps.ingress import new_id
 from greyfox_core.values.exchange import Exchange
-from greyfox_core.values.http import Answer, RequestHead, Way
+from greyfox_core.values.http import Answer
 from greyfox_core.values.tunnel import Tunnel
 
 log = logging.getLogger("greyfox")
@@ -197,57 +194,3 @@ def failed(house: House, flow: http.HTTPFlow, error: BaseException, where: str) 
         house.refuse(flow, error)
     except Exception:
         flow.response = plain_refusal(error)
-
-
-def response_of(answer: Answer, flow: http.HTTPFlow) -> http.Response:
-    """mitmproxy's form of an answer. A body source is left to the layer."""
-    fields = [(name.encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in answer.headers]
-    if isinstance(answer.body, bytes):
-        body = answer.body
-        fields.append((b"content-length", b"%d" % len(body)))
-    else:
-        body = b""
-        if not flow.request.is_http2:
-            fields.append((b"transfer-encoding", b"chunked"))
-    now = time.time()
-    reason = status_codes.RESPONSES.get(answer.status, "Unknown").encode()
-    headers = http.Headers()
-    headers.fields = tuple(fields)  # past a check of each that they are bytes
-    return http.Response(b"HTTP/1.1", answer.status, reason, headers, body, None, now, now)
-
-
-def plain_refusal(refusal: Refused) -> http.Response:
-    """For a request that never got as far as having a dialect."""
-    return plain_error(refusal.status, refusal.code, refusal.message, refusal.retry_after)
-
-
-def plain_error(status: int, code: str, message: str, retry_after: int | None = None) -> http.Response:
-    """An error that OpenAI's SDKs and a person understand; the message is ours and holds nothing of the request."""
-    headers = {"content-type": "application/json", "x-greyfox-request-id": new_id()}
-    if retry_after is not None:
-        headers["retry-after"] = str(retry_after)
-    body = orjson.dumps({"error": {"message": message, "type": "greyfox_error", "param": None, "code": code}})
-    return http.Response.make(status, body, headers)
-
-
-def request_head(flow: http.HTTPFlow, tunnel: Tunnel | None) -> RequestHead:
-    """The flow's request as plain values; credentials are still in it."""
-    request = flow.request
-    path, _, query = request.data.path.decode("latin-1").partition("?")
-    headers = tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in request.headers.fields)
-    if tunnel is not None:
-        return RequestHead(request.method, path, query, headers, Way.TUNNEL, tunnel.host, tunnel.port)
-    absolute = getattr(request, "greyfox_form", "relative") == "absolute" and not request.is_http2
-    if absolute:
-        return RequestHead(request.method, path, query, headers, Way.PROXY, request.host, request.port)
-    return RequestHead(request.method, path, query, headers, Way.BASE_URL)
-
-
-async def collected(answer: Answer) -> None:
-    """Make a body of pieces whole: for clients that cannot take pieces (HTTP/1.0, HEAD)."""
-    if not isinstance(answer.body, bytes):
-        source = answer.body
-        try:
-            answer.body = b"".join([piece async for piece in source])
-        finally:
-            await source.aclose()

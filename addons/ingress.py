@@ -10,7 +10,8 @@ from mitmproxy.proxy import layer
 from mitmproxy.proxy.layers import TCPLayer
 from mitmproxy.proxy.layers.http import HttpLayer
 
-from addons._flow import House, failed, guarded, plain_refusal, request_head
+from addons._flow import House, failed, guarded
+from addons._messages import plain_refusal, request_head
 from addons.layers import adopt
 from greyfox_core.errors import HeadTooLarge, Refused, TooLarge, Unavailable
 from greyfox_core.forwarding.strict_head import MAX_FIELDS

@@ -8,7 +8,8 @@ tunnel that was let through, to the very address that was judged, and refuses ev
 from mitmproxy import http
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
-from addons._flow import House, plain_refusal
+from addons._flow import House
+from addons._messages import plain_refusal
 from greyfox_core.errors import Unavailable
 
 SHUT = Unavailable("No step of GreyFox has admitted this request, so it is not forwarded.")

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from mitmproxy import http
 
-from addons._flow import House, collected, guarded
+from addons._flow import House, guarded
+from addons._messages import collected
 from greyfox_core.errors import Unavailable
 from greyfox_core.steps.forward import ClientLeft
 from greyfox_core.values.exchange import Exchange
