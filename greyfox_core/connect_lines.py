@@ -7,7 +7,11 @@ def connect_lines(address: str, key: str) -> dict[str, list[str]]:
     """Shell lines by kind of tool. `address` is the gateway's own, `http://127.0.0.1:8080`."""
     host = urlsplit(address).netloc
     return {
-        "OpenAI SDKs, Codex": [f"export OPENAI_BASE_URL={address}/v1", f"export OPENAI_API_KEY={key}"],
+        "OpenAI SDKs": [f"export OPENAI_BASE_URL={address}/v1", f"export OPENAI_API_KEY={key}"],
+        "Codex": [  # reads no OPENAI_BASE_URL since 2026; the setting may also stand in ~/.codex/config.toml
+            f"echo {key} | codex login --with-api-key",
+            f"codex -c 'openai_base_url=\"{address}/v1\"'",
+        ],
         "Anthropic SDKs, Claude Code": [
             f"export ANTHROPIC_BASE_URL={address}",
             f"export ANTHROPIC_AUTH_TOKEN={key}",

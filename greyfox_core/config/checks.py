@@ -39,7 +39,6 @@ def check(document: Document, folder: Path) -> list[Finding]:
         *checks.issuers(),
         *checks.routes(),
         *checks.aliases(),
-        *checks.exclusions(),
         *checks.files(),
     ]
 
@@ -138,14 +137,6 @@ class _Checks:
                 yield Finding(
                     place, f'alias "{name}" leads in a circle, or over more than {MAX_ALIAS_STEPS} steps', on_key=True
                 )
-
-    def exclusions(self) -> Iterator[Finding]:
-        """What is kept out of the cache by route names routes that exist."""
-        cache = _mapping(self._tree.get("cache"))
-        for place, item in _parts(cache.get("exclude"), ("cache", "exclude")):
-            pattern = item.get("route")
-            if isinstance(pattern, str) and not any(fnmatchcase(route, pattern) for route in self._routes):
-                yield self._unknown((*place, "route"), pattern, "route", tuple(self._routes.values()))
 
     def files(self) -> Iterator[Finding]:
         """Files that are named are there and hold what they should."""

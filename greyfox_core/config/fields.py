@@ -45,9 +45,9 @@ def _header_safe(value: SecretStr) -> SecretStr:
     return SecretStr(key)
 
 
-def _memory_only(value: object) -> object:
-    if value != "memory":
-        raise ValueError("not in this version: the cache is held in memory")
+def _local_only(value: object) -> object:
+    if value != "local":
+        raise ValueError("not in this version: the cache is local, in this node's memory")
     return value
 
 
@@ -89,4 +89,4 @@ Zone = Annotated[str, AfterValidator(forms.zone)]
 TimeOfDay = Annotated[str, AfterValidator(forms.time_of_day)]
 Comparison = Annotated[str, AfterValidator(_checked(comparison))]
 Goal = Annotated[str, AfterValidator(forms.target)]
-Memory = Annotated[Literal["memory"], BeforeValidator(_memory_only)]
+Backend = Annotated[Literal["local"], BeforeValidator(_local_only)]

@@ -232,7 +232,8 @@ class CachePart(Part):
     ttl: fields.Wait = 3600.0
     max_ttl: fields.Wait = 86_400.0
     scope: Literal["global", "team", "user", "key"] = "team"
-    backend: fields.Memory = "memory"
+    backend: fields.Backend = "local"
+    encryption_key: SecretStr = SecretStr("")  # for what is at rest: nothing is, in this version
     max_size: fields.Bytes = 10_000_000_000
     memory_size: fields.Bytes = 268_435_456
     max_entry_size: fields.Bytes = 8_388_608

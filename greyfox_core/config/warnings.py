@@ -1,11 +1,14 @@
 """What is permitted but worth a second look: shown by `greyfox config check`, which then still succeeds. Pure."""
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
 from greyfox_core.config import forms
 from greyfox_core.config.findings import Finding
 from greyfox_core.config.schema import Config, Upstream
+
+DEFAULT_ROUTE = "default"
 
 
 def warnings(config: Config) -> Iterator[Finding]:
@@ -14,6 +17,12 @@ def warnings(config: Config) -> Iterator[Finding]:
         yield Finding(
             ("cache", "scope"), "with scope global every caller is served answers that others have paid for and asked"
         )
+    if config.cache.encryption_key.get_secret_value():
+        yield Finding(("cache", "encryption_key"), "the cache is held in memory alone: there is nothing to encrypt yet")
+    routes = {route.name for route in config.routes} | {DEFAULT_ROUTE}
+    for index, one in enumerate(config.cache.exclude):
+        if one.route is not None and not any(fnmatchcase(route, one.route) for route in routes):
+            yield Finding(("cache", "exclude", index, "route"), "this names no route of this file and excludes nothing")
     if not forms.is_loopback(config.admin.listen.rpartition(":")[0].strip("[]")):
         yield Finding(("admin", "listen"), "the admin plane can be reached from other machines")
     for name, upstream in config.upstreams.items():

@@ -24,7 +24,6 @@ QUOTA = "{name: %s, period: day, input_tokens: 1}"
         ("routes: [{name: a, use: [{model: opnai/y}]}]", '"opnai/y" names no upstream of this file'),
         ("routes: [{name: a, when: {content: [code]}, use: openai/x}]", '"code" names no pattern set'),
         ("routes: [{name: a, when: {dialect: opneai}, use: openai/x}]", '"opneai" is no dialect'),
-        ("cache: {exclude: [{route: hr}]}", '"hr" names no route'),
         ("aliases: {a: opnai/x}", '"opnai/x" names no upstream'),
         ("aliases: {a: openai/*}", "is no target"),
         ("aliases: {a: gpt-*}", "is no model"),

@@ -46,7 +46,7 @@ def test_values_are_normalised(kind: Any, given: object, value: object) -> None:
         (fields.Name, ".a"),
         (fields.Name, "a" * 65),
         (fields.Name, "a b"),
-        (fields.Memory, "local"),
+        (fields.Backend, "memory"),
         (fields.UpstreamKey, "line\nbreak"),
         (fields.Patterns, "("),
     ],

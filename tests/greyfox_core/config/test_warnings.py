@@ -20,6 +20,8 @@ def test_an_ordinary_file_has_no_warnings(tmp_path: Path) -> None:
     [
         ("cache: {scope: global}", "scope global"),
         ("admin: {listen: 0.0.0.0:8090}", "other machines"),
+        ("cache: {exclude: [{route: hr}]}", "names no route of this file"),
+        ("cache: {encryption_key: long-enough-to-be-one}", "nothing to encrypt yet"),
     ],
 )
 def test_settings_that_open_doors_are_warned_of(tmp_path: Path, text: str, warning: str) -> None:
