@@ -97,7 +97,7 @@ class House:
         flow.request.headers.pop("expect", None)  # or mitmproxy would ask for the body first
         exchange = self._exchanges.get(flow)
         if exchange is not None and self.app is not None:
-            self.app.finish.refuse(exchange, refusal)
+            self.app.refuse(exchange, refusal)
             assert exchange.answer is not None
             flow.response = response_of(exchange.answer, flow)
         else:

@@ -6,6 +6,7 @@ import orjson
 from mitmproxy import http
 from mitmproxy.net.http import status_codes
 
+from greyfox_core.auth.credentials import strip
 from greyfox_core.errors import Refused
 from greyfox_core.steps.ingress import new_id
 from greyfox_core.values.http import Answer, RequestHead, Way
@@ -41,6 +42,13 @@ def plain_error(status: int, code: str, message: str, retry_after: int | None = 
         headers["retry-after"] = str(retry_after)
     body = orjson.dumps({"error": {"message": message, "type": "greyfox_error", "param": None, "code": code}})
     return http.Response.make(status, body, headers)
+
+
+def show_without_credentials(flow: http.HTTPFlow, head: RequestHead) -> None:
+    """What is in the flow is shown by mitmweb and saved by `-w`: no key may be in it, whatever comes of the request."""
+    headers, query = strip(head)
+    flow.request.headers = http.Headers([(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers])
+    flow.request.data.path = (f"{head.path}?{query}" if query else head.path).encode("latin-1")
 
 
 def request_head(flow: http.HTTPFlow, tunnel: Tunnel | None) -> RequestHead:

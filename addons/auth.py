@@ -1,14 +1,13 @@
 """Step 2: who calls? Decided on the head, before the body has come.
 
 Needs:   the exchange (ingress).
-Leaves:  exchange.principal, and a flow without any credential in it; or the refusal.
+Leaves:  exchange.principal, and an exchange without any credential in it; or the refusal.
 """
 
 from mitmproxy import http
 
 from addons._flow import House, guarded
 from greyfox_core.values.endpoint import Access
-from greyfox_core.values.exchange import Exchange
 
 
 class Auth:
@@ -30,13 +29,3 @@ class Auth:
                 await app.identify(exchange, bound)
         finally:
             app.identify.hide(exchange)
-            _show(flow, exchange)
-
-
-def _show(flow: http.HTTPFlow, exchange: Exchange) -> None:
-    """What is in the flow is shown by mitmweb and saved by `-w`: from here on there is no key in it."""
-    head = exchange.head
-    flow.request.headers = http.Headers(
-        [(name.encode("latin-1"), value.encode("latin-1")) for name, value in head.headers]
-    )
-    flow.request.data.path = (f"{head.path}?{head.query}" if head.query else head.path).encode("latin-1")

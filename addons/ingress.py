@@ -5,13 +5,14 @@ Leaves:  the exchange of each request, in the house; a tunnel for each CONNECT t
 
 import logging
 
-from mitmproxy import http
+from mitmproxy import connection, http
 from mitmproxy.proxy import layer
 from mitmproxy.proxy.layers import TCPLayer
 from mitmproxy.proxy.layers.http import HttpLayer
+from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from addons._flow import House, failed, guarded
-from addons._messages import plain_refusal, request_head
+from addons._messages import plain_refusal, request_head, show_without_credentials
 from addons.layers import adopt
 from greyfox_core.errors import HeadTooLarge, Refused, TooLarge, Unavailable
 from greyfox_core.forwarding.strict_head import MAX_FIELDS
@@ -31,13 +32,17 @@ class Ingress:
 
     @guarded
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        app = self.house.app
-        if app is None or self.house.draining:
+        app, tunnel = self.house.app, self.house.tunnels.get(flow.client_conn)
+        head = request_head(flow, tunnel)
+        show_without_credentials(flow, head)
+        if app is None:
             raise Unavailable(STARTING, retry_after=1)
-        tunnel = self.house.tunnels.get(flow.client_conn)
-        exchange = app.ingress.open(request_head(flow, tunnel), app.rules)
+        exchange = app.ingress.open(head, app.rules)
         self.house.begin(flow, exchange)
         app.opened(exchange)
+        if self.house.draining:
+            app.identify.hide(exchange)
+            raise Unavailable(STARTING, retry_after=1)
         if len(exchange.head.headers) > MAX_FIELDS:  # over HTTP/2; over HTTP/1 it does not get here
             app.identify.hide(exchange)
             raise HeadTooLarge(f"The request has more than {MAX_FIELDS} header fields.")
@@ -62,6 +67,8 @@ class Ingress:
             flow.request.headers.pop("proxy-authorization", None)
             tunnel = await app.connect(flow.request.host, flow.request.port, fields)
             self.house.tunnels[flow.client_conn] = tunnel
+            if tunnel.upstream is None:
+                app.metrics.open_tunnels(+1)
             flow.comment = f"{tunnel.principal.user} · tunnel" if tunnel.upstream is None else tunnel.principal.user
         except Refused as refusal:
             flow.response = plain_refusal(refusal)
@@ -72,6 +79,15 @@ class Ingress:
                 flow.response.headers["connection"] = "close"
         except Exception as error:
             failed(self.house, flow, error, "Ingress.http_connect")
+
+    def client_disconnected(self, client: connection.Client) -> None:
+        tunnel = self.house.tunnels.pop(client, None)
+        if tunnel is not None and tunnel.upstream is None and self.house.app is not None:
+            self.house.app.metrics.open_tunnels(-1)
+
+    def server_connect_error(self, data: ServerConnectionHookData) -> None:
+        if data.client in self.house.tunnels and self.house.app is not None:
+            self.house.app.metrics.tunnel("failed")
 
     def next_layer(self, nl: layer.NextLayer) -> None:
         """Make HTTP connections ours, and let tunnels pass untouched."""

@@ -8,7 +8,7 @@ import asyncio
 from functools import partial
 from typing import Any
 
-from mitmproxy import connection, http
+from mitmproxy import http
 
 from addons._flow import House, report
 from addons.door import Pull
@@ -78,9 +78,6 @@ class Stream:
         app.closed(exchange)
         flow.comment = summary(exchange)
         self.house.bound_view(flow)
-
-    def client_disconnected(self, client: connection.Client) -> None:
-        self.house.tunnels.pop(client, None)
 
 
 def _cancel(task: asyncio.Task[Any]) -> None:

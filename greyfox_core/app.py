@@ -86,6 +86,7 @@ class App:
         self._cache = Cache(entries, clock)
         self._cache.reconfigure(bounds)
         self.metrics.watch_cache(self._cache.stats)
+        store.journal.watch_commits(self.metrics.journal_commit)
 
         dialects = Dialects()
         self.ingress = Ingress(clock)
@@ -156,6 +157,12 @@ class App:
         self._exchanges.add(exchange)
         self._idle.clear()
         self.metrics.in_flight(+1)
+
+    def refuse(self, exchange: Exchange, refusal: Refused) -> None:
+        """Answer with `refusal` in the caller's dialect; an answer that was under way is settled."""
+        if exchange.answer is not None and not isinstance(exchange.answer.body, bytes):
+            self._background.run(exchange.answer.body.aclose())
+        self.finish.refuse(exchange, refusal)
 
     def closed(self, exchange: Exchange) -> None:
         """Its answer has gone out, or its client has."""

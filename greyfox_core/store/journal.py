@@ -60,6 +60,7 @@ class SqliteJournal:
         self._database = database
         self._boot = boot
         self._reached = reached
+        self._committed: Callable[[int, float], None] | None = None
         self._most = most
         self._ids = count(first_id(boot))
         self._queue: SimpleQueue[list[_Item] | None] = SimpleQueue()
@@ -87,6 +88,10 @@ class SqliteJournal:
             self._send()
             self._queue.put(None)
             self._thread.join()
+
+    def watch_commits(self, committed: Callable[[int, float], None]) -> None:
+        """Tell `committed` of each group, from the thread: how many entries, and the seconds that it took."""
+        self._committed = committed
 
     @property
     def failing(self) -> bool:
@@ -208,6 +213,7 @@ class SqliteJournal:
     def _commit(self, items: list[_Item]) -> bool:
         """Write a group and tell who waits. False where the database does not work; the group is then taken care of."""
         entries = [item.entry for item in items if item.entry is not None]
+        began = time.monotonic()
         try:
             connection = self._connect()
             failed = self._write(connection, entries, items)
@@ -219,6 +225,8 @@ class SqliteJournal:
             self._failing = False
             log.warning("the database works again")
         tell((item.waiter, failed.get(id(item))) for item in items if item.call is None)
+        if entries and self._committed is not None:
+            self._committed(len(entries), time.monotonic() - began)
         return True
 
     def _write(self, connection: Connection, entries: list[Entry], items: list[_Item]) -> dict[int, Exception]:

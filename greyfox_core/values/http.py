@@ -1,9 +1,9 @@
 """HTTP as plain values: heads without a socket behind them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 Headers = tuple[tuple[str, str], ...]
 """Fields in order, duplicates kept, names in lower case."""
@@ -51,7 +51,7 @@ class Source(Protocol):
 
     async def __anext__(self) -> bytes: ...
 
-    async def aclose(self) -> None:
+    def aclose(self) -> Coroutine[Any, Any, None]:
         """Stop: nobody takes any more."""
         ...
 
