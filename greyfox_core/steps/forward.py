@@ -19,7 +19,7 @@ from greyfox_core.errors import Forbidden, NoRoute, Refused, UpstreamFailed, Ups
 from greyfox_core.forwarding.client import Call, NothingSent, Response, UpstreamClient
 from greyfox_core.forwarding.headers import answer_headers, upstream_headers
 from greyfox_core.quota.attempt import Attempt
-from greyfox_core.steps.open_attempt import Books, OpenAttempt
+from greyfox_core.steps.open_attempt import Books, OpenAttempt, Received
 from greyfox_core.steps.recall import Recall
 from greyfox_core.steps.relay import Relay
 from greyfox_core.tokens.models import max_output
@@ -183,7 +183,7 @@ class Forward:
         try:
             raw = await response.read(exchange.rules.config.limits.max_answer)
         except Refused:
-            attempt.settle_received("", "failed")
+            attempt.settle_received(Received(), "failed")
             raise
         except BaseException:
             self._left_early(attempt)
@@ -191,11 +191,12 @@ class Forward:
         finally:
             response.close()
         if response.status in MAY_HAVE_GENERATED:
-            attempt.settle_received("", "failed")
+            attempt.settle_received(Received(), "failed")
         else:
             attempt.settle_unbilled()
         if response.status in RETRYABLE and not last:
             return None
+        self._recall.not_kept(exchange)
         return Answer(response.status, answer_headers(response.headers), raw)
 
     async def _whole(self, attempt: OpenAttempt, response: Response) -> Answer:
@@ -218,12 +219,12 @@ class Forward:
         if usage is not None:
             attempt.settle_stated(usage)
         elif parsed is not None:
-            attempt.settle_text(dialect.output_text(parsed), "complete")
+            attempt.settle_text(Received(dialect.output_text(parsed)), "complete")
         else:
             attempt.settle_worst("failed")
         whole = response.status == 200 and parsed is not None and dialect.plain_complete(parsed)
-        if exchange.cache_key is not None and whole:
-            self._recall.keep(exchange, attempt.target, response.headers, raw)
+        if not (whole and self._recall.keep(exchange, attempt.target, response.headers, raw)):
+            self._recall.not_kept(exchange)
         return Answer(response.status, answer_headers(response.headers), raw)
 
     def _stream(self, attempt: OpenAttempt, response: Response, upstream: Upstream) -> Answer:
@@ -283,7 +284,7 @@ class Forward:
     def _left_early(self, attempt: OpenAttempt) -> None:
         """The client left before a byte of the answer: a stream has given nothing, a plain answer may be finished."""
         if attempt.parsed.stream:
-            attempt.settle_received("", "cut-client")
+            attempt.settle_received(Received(), "cut-client")
         else:
             attempt.settle_worst("cut-client")
 

@@ -6,10 +6,12 @@ However it ends, exactly one of the `settle_*` methods or `release` is called; a
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 from greyfox_core.clock import Clock
 from greyfox_core.dialects.base import Dialect
+from greyfox_core.errors import Unavailable
 from greyfox_core.forwarding.estimate import Dropped, worst_case
 from greyfox_core.metrics import Metrics
 from greyfox_core.quota.admission import Admission
@@ -52,6 +54,24 @@ class Books:
     metrics: Metrics
     clock: Clock
     background: Background
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What came of an answer that told no final usage.
+
+    `text` is what was kept of it, `chars` how many characters came in all. `input_known` is input tokens that were
+    stated all the same, `at_least` a running total.
+    """
+
+    text: str = ""
+    chars: int = 0
+    input_known: int | None = None
+    at_least: Usage | None = None
+
+    def scaled(self, tokens: int) -> int:
+        """Tokens of all that came, by those of the text that was kept."""
+        return ceil(tokens * max(1.0, self.chars / len(self.text))) if self.text else 0
 
 
 class OpenAttempt:
@@ -106,51 +126,51 @@ class OpenAttempt:
         """Nothing can be known of what was produced: all that was set aside."""
         self._settle(worst_case(self.input_estimate, self.reservation.reserved_output), True, outcome)
 
-    def settle_text(self, text: str, outcome: Outcome, *, input_known: int | None = None) -> None:
+    def settle_text(self, received: Received, outcome: Outcome) -> None:
         """The answer is whole but states no usage: by its text, counted off the loop where it is long."""
-        self._later(text, outcome, input_known, exact_text=True)
 
-    def settle_received(
-        self, text: str, outcome: Outcome, *, input_known: int | None = None, at_least: Usage | None = None
-    ) -> None:
-        """The answer was cut: by what had come, plus what can have been produced beyond it.
+        def usage(tokens: int) -> Usage:
+            sent = self.input_estimate if received.input_known is None else received.input_known
+            return Usage(sent, min(tokens, self.reservation.reserved_output))
 
-        `at_least` is a running total.
-        """
-        self._later(text, outcome, input_known, exact_text=False, at_least=at_least)
+        self._count(received, outcome, usage)
 
-    def _later(
-        self, text: str, outcome: Outcome, input_known: int | None, exact_text: bool, at_least: Usage | None = None
-    ) -> None:
-        if self._closed:
-            return
-        prompt = Prompt(texts=(text,))
+    def settle_received(self, received: Received, outcome: Outcome) -> None:
+        """The answer was cut: by what had come, plus what can have been produced beyond it."""
         seconds = self._books.clock.monotonic() - self.started
 
-        def book(received: int) -> None:
-            sent = self.input_estimate if input_known is None else input_known
-            if exact_text:
-                usage = Usage(sent, min(received, self.reservation.reserved_output))
-            else:
-                usage = Dropped(
-                    input_estimate=sent,
-                    reserved_output=self.reservation.reserved_output,
-                    received=received,
-                    seconds=seconds,
-                    model=self.target.model,
-                    thinks="thinking" in self.parsed.body,
-                    at_least=at_least,
-                ).usage(self.exchange.rules.config.accounting.drop_margin)
-            self._settle(usage, True, outcome)
+        def usage(tokens: int) -> Usage:
+            return Dropped(
+                input_estimate=self.input_estimate if received.input_known is None else received.input_known,
+                reserved_output=self.reservation.reserved_output,
+                received=tokens,
+                seconds=seconds,
+                model=self.target.model,
+                thinks="thinking" in self.parsed.body,
+                at_least=received.at_least,
+            ).usage(self.exchange.rules.config.accounting.drop_margin)
 
+        self._count(received, outcome, usage)
+
+    def _count(self, received: Received, outcome: Outcome, usage: Callable[[int], Usage]) -> None:
+        if self._closed:
+            return
+        prompt = Prompt(texts=(received.text,))
         counted = self._books.counter.count_now(prompt, self.target.model)
         if counted is None:
-            self._books.background.run(self._count_then_settle(prompt, book))
+            self._books.background.run(self._count_off_the_loop(prompt, received, outcome, usage))
         else:
-            book(counted)
+            self._settle(usage(received.scaled(counted)), True, outcome)
 
-    async def _count_then_settle(self, prompt: Prompt, book: Callable[[int], None]) -> None:
-        book(await self._books.counter.count(prompt, self.target.model))
+    async def _count_off_the_loop(
+        self, prompt: Prompt, received: Received, outcome: Outcome, usage: Callable[[int], Usage]
+    ) -> None:
+        try:
+            counted = await self._books.counter.count(prompt, self.target.model)
+        except Unavailable:  # too much waits to be counted
+            self.settle_worst(outcome)
+        else:
+            self._settle(usage(received.scaled(counted)), True, outcome)
 
     def _settle(self, usage: Usage, estimated: bool, outcome: Outcome) -> None:
         if self._closed:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from greyfox_core.cache.ports import Entry
 from greyfox_core.cache.recorder import Recorder
-from greyfox_core.cache.service import Asked, Cache
+from greyfox_core.cache.service import Asked, Cache, Decision
 from greyfox_core.clock import Clock
 from greyfox_core.dialects.registry import Dialects
 from greyfox_core.forwarding.headers import answer_headers
@@ -115,12 +115,17 @@ class Recall:
         """For the pieces of a stream that is to be kept; None where it is not."""
         return None if exchange.cache_key is None else self._cache.recorder(exchange.rules.config.cache)
 
-    def keep(self, exchange: Exchange, target: Target, headers: list[tuple[str, str]], body: bytes | None) -> None:
+    def not_kept(self, exchange: Exchange) -> None:
+        """The answer is no one to be served again: its head says so."""
+        if exchange.cache_state == "miss":
+            exchange.cache_headers = self._cache.headers(Decision("miss"))
+
+    def keep(self, exchange: Exchange, target: Target, headers: list[tuple[str, str]], body: bytes | None) -> bool:
         """Store a whole, settled answer, unless it came from a fallback: the key names the first choice."""
         first = exchange.resolution.targets[0] if exchange.resolution is not None else None
         if exchange.cache_key is None or exchange.usage is None or body is None or target != first:
-            return
-        self._cache.store(
+            return False
+        return self._cache.store(
             exchange.cache_key,
             status=200,
             headers=tuple(field for field in answer_headers(headers) if field[0] not in PER_REQUEST),

@@ -12,9 +12,9 @@ from greyfox_core.dialects.base import StreamReader
 from greyfox_core.errors import Refused
 from greyfox_core.forwarding.client import Response
 from greyfox_core.quota.attempt import Outcome
-from greyfox_core.steps.open_attempt import Background, OpenAttempt
+from greyfox_core.steps.open_attempt import Background, OpenAttempt, Received
 
-Keep = Callable[[OpenAttempt], None]
+Keep = Callable[[OpenAttempt], object]
 """Called once after settlement with a whole, cacheable answer."""
 
 
@@ -112,11 +112,11 @@ class Relay:
         reader, attempt = self._reader, self._attempt
         if reader.complete and reader.usage is not None:
             attempt.settle_stated(reader.usage, outcome)
-        elif reader.complete:
-            attempt.settle_text(reader.received_text(), outcome, input_known=reader.input_known)
-        else:  # figures before the end are running totals: no more than a lower bound
-            attempt.settle_received(
-                reader.received_text(), outcome, input_known=reader.input_known, at_least=reader.usage
-            )
+        else:
+            received = Received(reader.received_text(), reader.received_chars(), reader.input_known, reader.usage)
+            if reader.complete:
+                attempt.settle_text(received, outcome)
+            else:
+                attempt.settle_received(received, outcome)
         if self._keep is not None and outcome == "complete" and reader.cacheable:
             self._keep(attempt)
