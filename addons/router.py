@@ -12,7 +12,7 @@ from mitmproxy import http
 from addons._flow import House, guarded
 from addons._messages import collected
 from greyfox_core.errors import Unavailable
-from greyfox_core.steps.forward import ClientLeft
+from greyfox_core.steps.leaving import ClientLeft
 from greyfox_core.values.exchange import Exchange
 
 STOPPED = "GreyFox is stopping and could not wait for the upstream's answer any longer. Try again in a moment."

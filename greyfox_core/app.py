@@ -31,6 +31,7 @@ from greyfox_core.metrics import Metrics
 from greyfox_core.quota.admission import Admission
 from greyfox_core.rules import Rules
 from greyfox_core.steps.admit import Admit
+from greyfox_core.steps.calling import Calling
 from greyfox_core.steps.connect import Connector
 from greyfox_core.steps.finish import Finish
 from greyfox_core.steps.forward import Forward
@@ -95,7 +96,7 @@ class App:
         self.admit = Admit(self._admission)
         self.recall = Recall(self._cache, dialects, self._admission, clock)
         books = Books(self._admission, self._counter, self.metrics, clock, self._background)
-        self.forward = Forward(self._client, dialects, books, self.recall)
+        self.forward = Forward(Calling(self._client, clock), dialects, books, self.recall)
         self.finish = Finish(self._admission, dialects, self.metrics, clock)
         self.pages = Pages(self._admission, store.reports, certs, clock)
         self.connector = Connector(self._authenticator, self.metrics, by_system)

@@ -18,7 +18,10 @@ Resolver = Callable[[str, int], Awaitable[list[str]]]
 
 TUNNEL_PORT = 443
 NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address in the last 32 bits
-SITE_LOCAL = IPv6Network("fec0::/10")  # RFC 3879
+NOT_IN_USE = (
+    IPv6Network("fec0::/10"),  # site-local, RFC 3879
+    IPv6Network("::/96"),  # an IPv4 address in the last 32 bits, RFC 4291 section 2.5.5.1
+)
 
 
 async def by_system(host: str, port: int) -> list[str]:
@@ -37,7 +40,7 @@ def is_public(address: str) -> bool:
         for inner in _embedded(ip):
             if not is_public(str(inner)):
                 return False
-        if ip in SITE_LOCAL:
+        if any(ip in network for network in NOT_IN_USE):
             return False
     return ip.is_global and not ip.is_multicast
 

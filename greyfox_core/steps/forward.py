@@ -8,23 +8,23 @@ No byte of a metered attempt leaves before its reservation is durable. There is 
 """
 
 import asyncio
-from urllib.parse import quote, urlsplit
 
 import orjson
 
-from greyfox_core.config.schema import Upstream
 from greyfox_core.dialects.base import Dialect
 from greyfox_core.dialects.registry import Dialects
-from greyfox_core.errors import Forbidden, NoRoute, Refused, UpstreamFailed, UpstreamTimeout
-from greyfox_core.forwarding.client import Call, NothingSent, Response, UpstreamClient
-from greyfox_core.forwarding.headers import answer_headers, upstream_headers
+from greyfox_core.errors import Forbidden, Refused, UpstreamFailed, UpstreamTimeout
+from greyfox_core.forwarding.client import NothingSent, Response
+from greyfox_core.forwarding.headers import answer_headers
 from greyfox_core.quota.attempt import Attempt
+from greyfox_core.steps.calling import Calling
+from greyfox_core.steps.leaving import ClientLeft, Leaving
 from greyfox_core.steps.open_attempt import Books, OpenAttempt, Received
 from greyfox_core.steps.recall import Recall
 from greyfox_core.steps.relay import Relay
 from greyfox_core.tokens.models import max_output
 from greyfox_core.values.exchange import Exchange
-from greyfox_core.values.http import Answer, Headers
+from greyfox_core.values.http import Answer
 from greyfox_core.values.target import Target
 
 RETRYABLE = frozenset((408, 429, 500, 502, 503, 504, 520, 522, 524, 529))
@@ -34,18 +34,13 @@ MAY_HAVE_GENERATED = frozenset((502, 504, 524))
 """Statuses that come from a server in between: the model behind it can have worked."""
 
 PARSED_ON_THE_LOOP = 1_048_576  # bytes of a plain answer
-LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
-
-
-class ClientLeft(Exception):
-    """The client has left while its upstream was being asked; everything is settled."""
 
 
 class Forward:
     """Asks upstreams. One object serves all requests."""
 
-    def __init__(self, client: UpstreamClient, dialects: Dialects, books: Books, recall: Recall) -> None:
-        self._client = client
+    def __init__(self, calling: Calling, dialects: Dialects, books: Books, recall: Recall) -> None:
+        self._calling = calling
         self._dialects = dialects
         self._books = books
         self._recall = recall
@@ -75,9 +70,8 @@ class Forward:
     # --- free paths: nothing to reserve, nothing to count
 
     async def _free(self, exchange: Exchange, target: Target) -> Answer:
-        upstream = exchange.rules.upstream(target.upstream)
-        _require_key(exchange, upstream, target)
-        response = await self._open(exchange, upstream, target, exchange.body or None)
+        self._calling.require_key(exchange, target)
+        response = await self._calling.open(exchange, target, exchange.body or None)
         try:
             raw = await response.read(exchange.rules.config.limits.max_answer)
         finally:
@@ -88,14 +82,13 @@ class Forward:
 
     async def _metered(self, exchange: Exchange, target: Target, last: bool) -> Answer | None:
         """None: this target has refused in a way that lets the next one try."""
-        upstream = exchange.rules.upstream(target.upstream)
-        _require_key(exchange, upstream, target)
+        self._calling.require_key(exchange, target)
         attempt, body = await self._reserve(exchange, target)
         if exchange.gone:
             attempt.release()
             raise ClientLeft
         try:
-            response = await self._open(exchange, upstream, target, body)
+            response = await self._calling.open(exchange, target, body)
         except NothingSent:
             attempt.release()
             raise
@@ -110,7 +103,7 @@ class Forward:
             return await self._failed(attempt, response, last)
         streamed = exchange.parsed is not None and (exchange.parsed.stream or _is_stream(response))
         if streamed:
-            return self._stream(attempt, response, upstream)
+            return self._stream(attempt, response)
         return await self._whole(attempt, response)
 
     async def _reserve(self, exchange: Exchange, target: Target) -> tuple[OpenAttempt, bytes]:
@@ -203,7 +196,7 @@ class Forward:
         exchange, dialect = attempt.exchange, attempt.dialect
         started = self._books.clock.monotonic()
         try:
-            with _Leaving(exchange):
+            with Leaving(exchange):
                 raw = await response.read(exchange.rules.config.limits.max_answer)
         except Refused:
             attempt.settle_worst("cut-upstream")
@@ -227,8 +220,9 @@ class Forward:
             self._recall.not_kept(exchange)
         return Answer(response.status, answer_headers(response.headers), raw)
 
-    def _stream(self, attempt: OpenAttempt, response: Response, upstream: Upstream) -> Answer:
+    def _stream(self, attempt: OpenAttempt, response: Response) -> Answer:
         exchange = attempt.exchange
+        upstream = exchange.rules.upstream(attempt.target.upstream)
         reader = attempt.dialect.stream(attempt.parsed, response.content_type, usage_asked=upstream.stream_usage)
         recorder = self._recall.recorder(exchange)
         relay = Relay(
@@ -243,101 +237,12 @@ class Forward:
         )
         return Answer(response.status, answer_headers(response.headers), relay)
 
-    # --- the call itself
-
-    async def _open(self, exchange: Exchange, upstream: Upstream, target: Target, body: bytes | None) -> Response:
-        call = self._call(exchange, upstream, target, body)
-        started = self._books.clock.monotonic()
-        try:
-            with _Leaving(exchange):
-                return await self._client.open(call)
-        finally:
-            exchange.upstream_seconds += self._books.clock.monotonic() - started
-
-    def _call(self, exchange: Exchange, upstream: Upstream, target: Target, body: bytes | None) -> Call:
-        rules, endpoint = exchange.rules, exchange.endpoint
-        assert endpoint is not None
-        key = upstream.api_key.get_secret_value()
-        path = endpoint.path.replace("{model}", quote(target.model or endpoint.model or "", safe="/"))
-        url = upstream.base_url.rstrip("/") + path
-        if exchange.head.query:
-            url += "?" + exchange.head.query
-        headers = upstream_headers(
-            exchange.head.headers,
-            key=key,
-            auth=rules.auth_field(upstream),
-            passthrough=_own_credential(exchange, target),
-            extra=upstream.headers,
-        )
-        return Call(
-            name=target.upstream,
-            method=exchange.head.method,
-            url=url,
-            headers=headers,
-            body=body,
-            connect_timeout=upstream.connect_timeout,
-            first_byte_timeout=upstream.first_byte_timeout,
-            idle_timeout=upstream.idle_timeout,
-            ca_file=rules.folder / upstream.ca_file if upstream.ca_file else None,
-        )
-
     def _left_early(self, attempt: OpenAttempt) -> None:
         """The client left before a byte of the answer: a stream has given nothing, a plain answer may be finished."""
         if attempt.parsed.stream:
             attempt.settle_received(Received(), "cut-client")
         else:
             attempt.settle_worst("cut-client")
-
-
-class _Leaving:
-    """While inside, a client that leaves ends the waiting, at once or (`on_drop.
-
-    Drain`) after the time that reading on may take.
-    """
-
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
-
-    def __enter__(self) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._task = task
-        self._timer: asyncio.TimerHandle | None = None
-        self._exchange.on_gone = self._left
-        if self._exchange.gone:
-            self._left()
-
-    def _left(self) -> None:
-        accounting = self._exchange.rules.config.accounting
-        if accounting.on_drop == "drain":
-            self._timer = asyncio.get_running_loop().call_later(accounting.drain_timeout, self._task.cancel)
-        else:
-            self._task.cancel()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        self._exchange.on_gone = None
-        if self._timer is not None:
-            self._timer.cancel()
-        if kind is asyncio.CancelledError and self._exchange.gone:
-            self._task.uncancel()
-            raise ClientLeft from None
-
-
-def _own_credential(exchange: Exchange, target: Target) -> Headers:
-    """The caller's own upstream key is for the upstream that the caller named, wherever a route sends the request."""
-    return exchange.passthrough if target.upstream == exchange.addressed else ()
-
-
-def _require_key(exchange: Exchange, upstream: Upstream, target: Target) -> None:
-    """A call that the upstream would answer with its own 401 says here what is missing."""
-    keyless = upstream.dialect == "ollama" or upstream.auth == "none"
-    if keyless or _own_credential(exchange, target) or upstream.api_key.get_secret_value():
-        return
-    if urlsplit(upstream.base_url).hostname not in LOOPBACK:
-        raise NoRoute(
-            f"Upstream {target.upstream} has no API key: an operator sets upstreams.{target.upstream}.api_key, or the "
-            "caller brings an own upstream key and identifies itself to the proxy (HTTPS_PROXY)."
-        )
 
 
 def _is_stream(response: Response) -> bool:
