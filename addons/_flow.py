@@ -14,8 +14,7 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from mitmproxy import connection, ctx, http
-from mitmproxy.addonmanager import traverse
+from mitmproxy import connection, http
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.addons.view import View
 from mitmproxy.proxy import layer
@@ -23,6 +22,7 @@ from mitmproxy.proxy.server import ConnectionHandler
 
 from addons._messages import plain_error, plain_refusal, response_of
 from addons.door import Pull
+from addons.watchers import Watchers
 from greyfox_core.app import App
 from greyfox_core.errors import Refused, TooLarge, Unavailable
 from greyfox_core.values.exchange import Exchange
@@ -31,7 +31,7 @@ from greyfox_core.values.tunnel import Tunnel
 
 log = logging.getLogger("greyfox")
 
-IDLE = ("mitmproxy.addons.modifyheaders", "mitmproxy.addons.update_alt_svc")
+ENDS_EXCHANGES = "addons.stream"
 KEPT_FLOWS = 2000
 KEPT_BODIES = 200
 
@@ -51,7 +51,7 @@ class House:
         self.max_body = 33_554_432  # bytes; the configuration's figures once it is read
         self.max_head = 32_768
         self.tunnels: WeakKeyDictionary[connection.Client, Tunnel] = WeakKeyDictionary()
-        self._watched: dict[str, bool] = {}
+        self.watchers = Watchers()
         self._exchanges: WeakKeyDictionary[http.HTTPFlow, Exchange] = WeakKeyDictionary()
         self._seen: deque[http.HTTPFlow] = deque()
 
@@ -108,16 +108,14 @@ class House:
 
     # --- what the layer asks (see layers.Door)
 
-    def forget_watchers(self) -> None:
-        """mitmproxy's options have changed, and with them perhaps the scripts."""
-        self._watched.clear()
-
     def watched(self, hook: str) -> bool:
-        """mitmproxy's own listeners to an answer's head have nothing to do unless `modify_headers` is set."""
-        if hook not in self._watched:
-            listeners = (type(addon).__module__ for addon in traverse(ctx.master.addons.chain) if hasattr(addon, hook))
-            self._watched[hook] = bool(ctx.options.modify_headers) or any(name not in IDLE for name in listeners)
-        return self._watched[hook]
+        return self.watchers.of(hook, own=ENDS_EXCHANGES)
+
+    def finished(self, flow: http.HTTPFlow) -> None:
+        """What `Stream` does at the end of an answer, where nobody else is told by hooks."""
+        exchange = self._exchanges.get(flow)
+        if exchange is not None and self.app is not None:
+            self.app.closed(exchange)
 
     def body_source(self, flow: http.HTTPFlow) -> Any:
         exchange = self._exchanges.get(flow)

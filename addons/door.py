@@ -33,7 +33,10 @@ class Door(Protocol):
     max_head: int  # bytes
 
     def watched(self, hook: str) -> bool:
-        """Whether anybody but mitmproxy's idle defaults listens to this hook."""
+        """Whether anybody needs to be told by this hook."""
+
+    def finished(self, flow: http.HTTPFlow) -> None:
+        """The answer is whole and on its way: what the `response` hook would end, where nobody is told by it."""
 
     def body_source(self, flow: http.HTTPFlow) -> AsyncIterator[bytes] | None:
         """Where the pieces of the answer come from; None: the flow's response is whole."""

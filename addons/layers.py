@@ -158,7 +158,7 @@ class Stream(HttpStream):
         source = self.door.body_source(self.flow)
         response = self.flow.response
         if source is None or response is None or already_streamed:
-            yield from super().send_response(already_streamed)
+            yield from self.send_whole()
             return
         pull = self.pull = Pull(self.flow, source, self.stream_id, self.connection)
         yield SendHttp(ResponseHeaders(self.stream_id, response, False), self.context.client)
@@ -183,6 +183,24 @@ class Stream(HttpStream):
             yield DropStream(self.stream_id)
             return
         yield HttpResponseHook(self.flow)
+        yield from self.flow_done()
+
+    def send_whole(self) -> layer.CommandGenerator[None]:
+        """As mitmproxy does, but that nobody is told who does not listen."""
+        response = self.flow.response
+        assert response is not None
+        response.timestamp_end = time.time()
+        if self.door.watched("response"):
+            yield HttpResponseHook(self.flow)
+        else:
+            self.door.finished(self.flow)
+        self.server_state = self.state_done
+        if (yield from self.check_killed(False)):
+            return
+        content = response.raw_content or b""
+        yield SendHttp(ResponseHeaders(self.stream_id, response, not content), self.context.client)
+        if content:
+            yield SendHttp(ResponseData(self.stream_id, content), self.context.client)
         yield from self.flow_done()
 
 

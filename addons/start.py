@@ -57,7 +57,7 @@ class Start:
 
     def load(self, loader: Loader) -> None:
         loader.add_option("greyfox_index", bool, True, "Look hooks up in an index instead of asking every addon.")
-        muted = ctx.options.termlog_verbosity == "error"  # as of mitmdump's -q
+        muted = "termlog_verbosity" in ctx.options and ctx.options.termlog_verbosity == "error"  # mitmdump -q
         speak(has_face=loader.master.addons.get("view") is not None, muted=muted)
         config_file = Path(os.environ.get("GREYFOX_CONFIG") or "config.yaml").resolve()
         if _stock_confdir():
@@ -78,7 +78,7 @@ class Start:
             ctx.options.update(**{name: value for name, value in NEEDED.items() if name in ctx.options})
 
     def configure(self, updated: set[str]) -> None:
-        self.house.forget_watchers()
+        self.house.watchers.forget()
         for name in updated & CONTRADICTING.keys():
             if getattr(ctx.options, name) != CONTRADICTING[name]:
                 log.error("greyfox: mitmproxy's option %s goes past GreyFox: leave it unset.", name)
