@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from greyfox_core.metrics import MODELS, OTHER, Metrics
 from greyfox_core.cache.ports import Stats
+from greyfox_core.metrics import MODELS, OTHER, Metrics
 from greyfox_core.quota.attempt import Settled
 from greyfox_core.values.usage import Usage
 

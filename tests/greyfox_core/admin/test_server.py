@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from greyfox_core.metrics import CONTENT_TYPE, Metrics
 from greyfox_core.admin.server import AdminServer
 from greyfox_core.errors import ConfigError
+from greyfox_core.metrics import CONTENT_TYPE, Metrics
 
 Got = tuple[int, str, dict[str, str]]
 
