@@ -54,6 +54,7 @@ class Upstream(Part):
     first_byte_timeout: fields.Wait = 600.0
     idle_timeout: fields.Wait = 120.0
     ca_file: fields.Text | None = None
+    allow_stored: bool = False  # requests may refer to what is stored there under the key that all callers share
     allow_paths: fields.AllowedPaths = ()  # further free paths, `GET /files/*`
 
     @model_validator(mode="after")

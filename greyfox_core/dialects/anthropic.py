@@ -17,6 +17,7 @@ from greyfox_core.dialects.anthropic_stream import FINISHED, MessageReader, bloc
 from greyfox_core.dialects.base import StreamReader
 from greyfox_core.dialects.body import count_of, flag_of, load_object, mapping_of, model_of, objects_of
 from greyfox_core.dialects.openai_chat import prepared
+from greyfox_core.dialects.outside import Outside
 from greyfox_core.dialects.plain import PlainReader
 from greyfox_core.dialects.texts import Gathered, joined, objects, text_of
 from greyfox_core.dialects.usage import anthropic_usage
@@ -46,6 +47,7 @@ class Anthropic:
         if cap is None:
             raise BadRequest("`max_tokens` is required.", param="max_tokens")
         budget = count_of(mapping_of(fields, "thinking"), "budget_tokens", least=0) or 0
+        beside = Outside.of(outside(fields))
         return ParsedRequest(
             endpoint=endpoint,
             raw=body,
@@ -55,7 +57,8 @@ class Anthropic:
             output_cap=cap,
             output_floor=max(1, min(cap, budget + 1)),
             produces_output=cap > 0,
-            unbounded=next((reason for reason, unbounded in outside(fields) if unbounded), None),
+            unbounded=beside.unbounded,
+            stored=beside.stored,
         )
 
     def prompt(self, request: ParsedRequest, model: str) -> Prompt:

@@ -14,6 +14,7 @@ from greyfox_core.dialects.base import StreamReader
 from greyfox_core.dialects.body import checked_model, count_of, load_object, mapping_of, objects_of
 from greyfox_core.dialects.gemini_body import NO_CHANGE, camel, contents_of, media_tokens, normal, outside, parts_of
 from greyfox_core.dialects.gemini_stream import GeminiArrayReader, GeminiSseReader, Progress, chunk_text
+from greyfox_core.dialects.outside import Outside
 from greyfox_core.dialects.plain import PlainReader
 from greyfox_core.dialects.texts import Gathered, joined, objects, text_of
 from greyfox_core.dialects.usage import gemini_usage
@@ -43,6 +44,7 @@ class Gemini:
             if named.get("model") is not None and str(named["model"]).removeprefix("models/") != model:
                 raise BadRequest("`model` in the body is not the path's model.", param="model")
         config = mapping_of(fields, "generationConfig")
+        beside = Outside.of(outside(fields))
         return ParsedRequest(
             endpoint=endpoint,
             raw=body,
@@ -52,7 +54,8 @@ class Gemini:
             choices=count_of(config, "candidateCount") or 1,
             output_cap=count_of(config, "maxOutputTokens"),
             produces_output=generates,
-            unbounded=next((reason for reason, unbounded in outside(fields) if unbounded), None),
+            unbounded=beside.unbounded,
+            stored=beside.stored,
         )
 
     def prompt(self, request: ParsedRequest, model: str) -> Prompt:

@@ -21,6 +21,7 @@ from greyfox_core.dialects.body import (
 )
 from greyfox_core.dialects.openai_parts import OpenAiErrors, fields_that_count, handles, media_tokens, parts_of
 from greyfox_core.dialects.openai_stream import FINISHED, ChatReader, message_texts
+from greyfox_core.dialects.outside import Outside
 from greyfox_core.dialects.plain import PlainReader
 from greyfox_core.dialects.texts import Gathered, compact, joined, objects, text_of
 from greyfox_core.dialects.usage import openai_usage
@@ -42,6 +43,7 @@ class OpenAiChat(OpenAiErrors):
         fields = load_object(body, max_depth=max_depth)
         objects_of(fields, "messages")
         stream = flag_of(fields, "stream")
+        beside = Outside.of(_outside(fields))
         return ParsedRequest(
             endpoint=endpoint,
             raw=body,
@@ -51,7 +53,8 @@ class OpenAiChat(OpenAiErrors):
             choices=count_of(fields, "n") or 1,
             output_cap=cap_of(fields, *CAPS),
             wants_usage=wants_usage(fields),
-            unbounded=next((reason for reason, unbounded in _outside(fields) if unbounded), None),
+            unbounded=beside.unbounded,
+            stored=beside.stored,
         )
 
     def prompt(self, request: ParsedRequest, model: str) -> Prompt:

@@ -12,6 +12,7 @@ from greyfox_core.dialects.base import StreamReader
 from greyfox_core.dialects.body import cap_of, flag_of, load_object, model_of
 from greyfox_core.dialects.openai_chat import INSTRUCTIONS, MESSAGE_FRAMING, REPLY_FRAMING, prepared
 from greyfox_core.dialects.openai_parts import OpenAiErrors, fields_that_count, handles, media_tokens, parts_of
+from greyfox_core.dialects.outside import Outside
 from greyfox_core.dialects.plain import PlainReader
 from greyfox_core.dialects.sse import SseReader, all_said, data_of, loaded, said_under, split
 from greyfox_core.dialects.texts import Gathered, joined, objects, strings, text_of
@@ -52,6 +53,7 @@ class OpenAiResponses(OpenAiErrors):
         ):
             raise BadRequest("`input` must be text or a list of objects.", param="input")
         cap = cap_of(fields, "max_output_tokens")
+        beside = Outside.of(_outside(fields))
         return ParsedRequest(
             endpoint=endpoint,
             raw=body,
@@ -60,7 +62,8 @@ class OpenAiResponses(OpenAiErrors):
             stream=flag_of(fields, "stream"),
             output_cap=cap,
             output_floor=LEAST_CAP if cap is None else min(cap, LEAST_CAP),
-            unbounded=next((reason for reason, unbounded in _outside(fields) if unbounded), None),
+            unbounded=beside.unbounded,
+            stored=beside.stored,
         )
 
     def prompt(self, request: ParsedRequest, model: str) -> Prompt:
@@ -205,6 +208,8 @@ def _outside(body: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
         local = kind == "shell" and isinstance(environment, dict) and environment.get("type") == "local"
         if str(kind) not in OWN_TOOLS and not local:
             yield "hosted tools", True
+        if tool.get("vector_store_ids"):
+            yield "a vector store", True
     items = objects(body.get("input"))
     if any(item.get("type") == "item_reference" for item in items):
         yield "a stored item", True

@@ -109,8 +109,7 @@ class SseReader:
         self._received.add(block)
         if not self.matters(block):
             return block
-        kept = [event for event in split(block) if not self.read(data_of(event))]
-        return b"".join(kept)
+        return b"".join(event if not self.read(data_of(event)) else blank(event) for event in split(block))
 
 
 def last_boundary(buffer: bytes | bytearray, start: int) -> int:
@@ -135,6 +134,11 @@ def split(block: bytes) -> Iterator[bytes]:
         start = end
     if start < len(block):
         yield block[start:]
+
+
+def blank(event: bytes) -> bytes:
+    """The line ends before an event, which belong to nobody: they pass though it is withheld."""
+    return event[: len(event) - len(event.lstrip(b"\r\n"))]
 
 
 def data_of(event: bytes) -> bytes:

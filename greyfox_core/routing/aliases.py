@@ -1,4 +1,4 @@
-"""What an alias stands for. Pure. That aliases lead somewhere, and never in a circle, is checked when the file loads."""
+"""What an alias stands for. Pure. That aliases lead somewhere and in no circle is checked when the file loads."""
 
 from collections.abc import Mapping
 

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 
 from greyfox_core.clock import Clock
 from greyfox_core.config.schema import Upstream
-from greyfox_core.errors import NoRoute
+from greyfox_core.errors import Forbidden, NoRoute
 from greyfox_core.forwarding.client import Call, Response, UpstreamClient
 from greyfox_core.forwarding.headers import upstream_headers
 from greyfox_core.steps.leaving import Leaving
@@ -36,6 +36,17 @@ class Calling:
                 f"Upstream {target.upstream} has no API key: an operator sets upstreams.{target.upstream}.api_key, or "
                 "the caller brings an own upstream key and identifies itself to the proxy (HTTPS_PROXY)."
             )
+
+    def refuse_stored(self, exchange: Exchange, target: Target) -> None:
+        """What is stored upstream under a key that all callers share is served to none of them by its handle."""
+        stored = exchange.parsed.stored if exchange.parsed is not None else None
+        if stored is None or exchange.rules.upstream(target.upstream).allow_stored or _own_credential(exchange, target):
+            return
+        raise Forbidden(
+            f"This request refers to {stored} at upstream {target.upstream}, kept there under a key that all callers "
+            "share: send the content itself (responses: store: false and the whole input). "
+            f"An operator can allow it (upstreams.{target.upstream}.allow_stored)."
+        )
 
     async def open(self, exchange: Exchange, target: Target, body: bytes | None) -> Response:
         """Send the request to `target` and wait for the head of its answer; the time is counted as the upstream's.
@@ -79,5 +90,9 @@ class Calling:
 
 
 def _own_credential(exchange: Exchange, target: Target) -> Headers:
-    """The caller's own upstream key is for the upstream that the caller named, wherever a route sends the request."""
-    return exchange.passthrough if target.upstream == exchange.addressed else ()
+    """The caller's own upstream key, where it is used: at the upstream that the caller named, if that has no key.
+
+    Wherever else a route sends the request, it is not meant for; and a placeholder beside a configured key is nobody's.
+    """
+    keyed = exchange.rules.upstream(target.upstream).api_key.get_secret_value()
+    return exchange.passthrough if target.upstream == exchange.addressed and not keyed else ()

@@ -83,6 +83,7 @@ class Forward:
     async def _metered(self, exchange: Exchange, target: Target, last: bool) -> Answer | None:
         """None: this target has refused in a way that lets the next one try."""
         self._calling.require_key(exchange, target)
+        self._calling.refuse_stored(exchange, target)
         attempt, body = await self._reserve(exchange, target)
         if exchange.gone:
             attempt.release()

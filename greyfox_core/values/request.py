@@ -17,6 +17,7 @@ class ParsedRequest:
     `output_floor` is the least cap with which the request still makes sense to its provider (tokens a choice).
     `produces_output` is False for embeddings. `stream` is whether the answer is asked for as a stream.
     `wants_usage` is whether the caller itself asked for a usage chunk in an OpenAI stream.
+    `stored` names what the request refers to that is stored upstream under the key of the call; None: nothing.
     `unbounded` names the reason why the input cannot be known beforehand (hosted tools, stored conversations); else
     None.
     """
@@ -32,6 +33,7 @@ class ParsedRequest:
     produces_output: bool = True
     wants_usage: bool = False
     unbounded: str | None = None
+    stored: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
