@@ -143,7 +143,7 @@ tests() {
     check ruff check .
     check ruff format --check .
     check mypy --strict
-    check pytest "$@"
+    check pytest --numprocesses auto --dist loadfile "$@"
     exit "$failed"
 }
 

@@ -46,7 +46,7 @@ def run(
 ) -> None:
     """Start the gateway, on 127.0.0.1:8080 unless options say otherwise. Further options go to mitmproxy unchanged.
 
-    Where there is no configuration yet, the annotated one is written first.
+    Where there is no ./config.yaml yet, and no other file is named, the annotated one is written first.
 
     Example: greyfox run --listen-port 9000
     Exit status: 0 ended when asked to, 1 could not start, 2 wrong usage
@@ -54,6 +54,8 @@ def run(
     desk = desk_of(context)
     path = desk.config_path(config)
     if not path.exists():
+        if config is not None or desk.environ.get(CONFIG):  # a mistyped name must not start another gateway
+            raise Failed(f"{path}: there is no such file")
         path.write_bytes(config_template().read_bytes())
         remark(f"greyfox: wrote {path}: the annotated configuration, to be changed as you need")
     loaded = load(path, desk.environ)

@@ -60,8 +60,19 @@ def test_each_face_is_a_program_of_mitmproxy(operator: Operator, started: Starte
     assert (operator.folder / "certs").stat().st_mode & 0o777 == 0o700
 
 
-def test_the_first_run_writes_the_annotated_configuration_and_says_so(operator: Operator, started: Started) -> None:
+def test_a_configuration_that_is_named_must_be_there(operator: Operator, started: Started) -> None:
     operator.config.unlink()
+    ended = operator("run", "-p", free_port())
+    assert ended.code == 1 and ended.err == f"greyfox: {operator.config}: there is no such file\n"
+    assert not operator.config.exists() and started == []
+
+
+def test_the_first_run_writes_the_annotated_configuration_and_says_so(
+    operator: Operator, started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator.config.unlink()
+    del operator.environ["GREYFOX_CONFIG"]
+    monkeypatch.chdir(operator.folder)
     ended = operator.ok("run", "-p", free_port())
     assert operator.config.read_bytes() == config_template().read_bytes()
     assert str(operator.config) in ended.err
