@@ -77,6 +77,7 @@ def greyfox(folder: Path, upstream_port: int, arguments: Sequence[str] = ()) -> 
     with file.open("w", encoding="utf-8") as out:
         YAML(typ="safe", pure=True).dump(config, out)
     environment = {"GREYFOX_CONFIG": str(file), "HOME": str(folder), "BENCH_UPSTREAM_KEY": "sk-bench"}
+    environment["PYTHONOPTIMIZE"] = "1"  # as run.sh starts it
     cli = [sys.executable, "-m", "greyfox_core.cli.main"]
     made = subprocess.run(
         [*cli, "key", "create", "--user", "bench", "--role", "developer", "--team", "bench", "--json"],
