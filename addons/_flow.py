@@ -24,6 +24,7 @@ from addons._messages import plain_error, plain_refusal, response_of
 from addons.door import Pull
 from addons.watchers import Watchers
 from greyfox_core.app import App
+from greyfox_core.config.schema import LimitsPart
 from greyfox_core.errors import Refused, TooLarge, Unavailable
 from greyfox_core.values.exchange import Exchange
 from greyfox_core.values.http import Answer
@@ -76,6 +77,18 @@ class House:
     def connection_of(self, client: connection.Client) -> ConnectionHandler | None:
         """Who moves the bytes of a client's connection."""
         return self.proxyserver.connections.get(client.id) if self.proxyserver is not None else None
+
+    def end_tunnels(self, dead: frozenset[str]) -> None:
+        """Close the connections of tunnels whose key (by its id) holds no longer."""
+        for client, tunnel in list(self.tunnels.items()):
+            handler = self.connection_of(client) if tunnel.principal.key_id in dead else None
+            transport = handler.transports.get(client) if handler is not None else None
+            if transport is not None and transport.handler is not None:
+                transport.handler.cancel("the key holds no longer")
+
+    def take_limits(self, limits: LimitsPart) -> None:
+        """Bounds of what is taken in, from now on."""
+        self.max_body, self.max_head = limits.max_body, limits.max_head
 
     def bound_view(self, flow: http.HTTPFlow) -> None:
         """mitmweb and the console keep every flow for ever: keep the last ones, and bodies of fewer still."""

@@ -14,9 +14,7 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        return json.dumps(
-            {"at": moment, "level": record.levelname.lower(), "text": record.getMessage()}, ensure_ascii=False
-        )
+        return json.dumps({"at": moment, "level": record.levelname.lower(), "text": record.getMessage()})
 
 
 def speak(*, has_face: bool, muted: bool) -> None:
@@ -24,6 +22,7 @@ def speak(*, has_face: bool, muted: bool) -> None:
 
     `muted`: mitmproxy shows nothing but errors, so the rest is said here.
     """
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # else it tells of each start
     logger = logging.getLogger("greyfox")
     logger.setLevel(logging.INFO)
     logger.handlers.clear()

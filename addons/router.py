@@ -11,11 +11,8 @@ from mitmproxy import http
 
 from addons._flow import House, guarded
 from addons._messages import collected
-from greyfox_core.errors import Unavailable
 from greyfox_core.steps.leaving import ClientLeft
 from greyfox_core.values.exchange import Exchange
-
-STOPPED = "GreyFox is stopping and could not wait for the upstream's answer any longer. Try again in a moment."
 
 
 class Router:
@@ -32,8 +29,8 @@ class Router:
         try:
             await app.forward(exchange)
         except ClientLeft:
-            if self.house.draining:  # the client is still there, it is we who leave
-                raise Unavailable(STOPPED, retry_after=1) from None
+            if exchange.ended is not None:  # the client is still there, it is we who leave
+                raise exchange.ended from None
             return
         if exchange.answer is not None and (flow.request.http_version == "HTTP/1.0" or flow.request.method == "HEAD"):
             await collected(exchange.answer)

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mitmproxy import ctx
+from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
 
 from addons import hook_index, layers
@@ -73,15 +73,16 @@ class Start:
         except (ConfigError, StoreUnavailable, OSError) as error:
             log.error("greyfox: %s", error)
         else:
-            limits = self._app.rules.config.limits
-            self.house.max_body, self.house.max_head = limits.max_body, limits.max_head
+            self.house.take_limits(self._app.rules.config.limits)
+            self._app.on_limits = self.house.take_limits
+            self._app.on_revoked = self.house.end_tunnels
             ctx.options.update(**{name: value for name, value in NEEDED.items() if name in ctx.options})
 
     def configure(self, updated: set[str]) -> None:
         self.house.watchers.forget()
         for name in updated & CONTRADICTING.keys():
             if getattr(ctx.options, name) != CONTRADICTING[name]:
-                log.error("greyfox: mitmproxy's option %s goes past GreyFox: leave it unset.", name)
+                raise exceptions.OptionsError(f"greyfox: mitmproxy's option {name} goes past GreyFox: leave it unset.")
 
     async def running(self) -> None:
         if self._app is None:

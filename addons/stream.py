@@ -32,8 +32,8 @@ class Stream:
             return
         exchange.on_gone = partial(_cancel, task)
         try:
-            pull.gone = pull.gone or exchange.gone
-            if pull.gone:
+            if pull.gone or exchange.gone:
+                pull.cut = not pull.gone
                 return
             await self._taken(pull)
             pull.chunk = await anext(pull.source)
@@ -45,13 +45,13 @@ class Stream:
             if not exchange.gone:
                 raise
             task.uncancel()
-            pull.gone = True
+            pull.cut = not pull.gone  # the client is still there: it may have no more, and must see that
         except Exception as error:
             report(self.house, error, "Stream.gf_chunk")
             pull.cut = True  # the head has gone out: all that is left is to let the client see it
         finally:
             exchange.on_gone = None
-            if pull.gone:
+            if pull.gone or pull.cut:
                 await exchange.close_source()
 
     async def _taken(self, pull: Pull) -> None:

@@ -8,12 +8,13 @@ of a request: `ingress`, `identify`, `resolve`, `admit`, `recall`, `forward`, `f
 import asyncio
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
 
+from greyfox_core.auth.credentials import unauthenticated
 from greyfox_core.auth.jwks import fetcher
 from greyfox_core.auth.keys import load_pepper, pepper_file
 from greyfox_core.auth.service import Authenticator
@@ -21,9 +22,10 @@ from greyfox_core.cache.memory import MemoryCache
 from greyfox_core.cache.service import Cache
 from greyfox_core.clock import Clock, SystemClock
 from greyfox_core.config.load import Loaded
+from greyfox_core.config.schema import LimitsPart
 from greyfox_core.config.watch import ConfigSource
 from greyfox_core.dialects.registry import Dialects
-from greyfox_core.errors import ConfigError, Refused
+from greyfox_core.errors import ConfigError, Refused, Unavailable
 from greyfox_core.first_key import FirstKey, issue_first_key
 from greyfox_core.forwarding.addresses import by_system
 from greyfox_core.forwarding.client import UpstreamClient
@@ -52,6 +54,7 @@ from greyfox_core.version import __version__
 log = logging.getLogger("greyfox")
 
 LOOK_FOR_CHANGES = 0.4  # seconds; what another process changes must hold here within 1 s
+STOPPED = "GreyFox is stopping and could not wait for the upstream's answer any longer. Try again in a moment."
 LOOK_AT_CONFIG = 1.0  # seconds
 LEAVE = 3.0  # seconds that what must end now has, to settle
 
@@ -67,6 +70,8 @@ class App:
         self.rules = Rules.of(loaded, random.random)
         self.metrics = Metrics(__version__)
         self.first_key: FirstKey | None = None
+        self.on_limits: Callable[[LimitsPart], None] = lambda limits: None  # told the bounds of what is taken in
+        self.on_revoked: Callable[[frozenset[str]], None] = lambda dead: None  # told the ids of keys
         self._clock = clock
         self._pepper = pepper
         self._encodings = Encodings()
@@ -187,6 +192,16 @@ class App:
                 self._admission.apply(await self.store.changes())
             except Refused:
                 continue  # the journal says that it fails, and tries by itself
+            self._end_revoked()
+
+    def _end_revoked(self) -> None:
+        """What runs for a key that holds no longer ends now, and is settled at what came."""
+        dead = self.store.keys.dead(self._clock.now())
+        if dead:
+            for exchange in list(self._exchanges):
+                if exchange.principal is not None and exchange.principal.key_id in dead:
+                    exchange.leave(unauthenticated())
+            self.on_revoked(dead)
 
     async def _watch_config(self) -> None:
         while True:
@@ -207,6 +222,7 @@ class App:
         self._admission.reconfigure(loaded.config)
         self._cache.reconfigure(loaded.config.cache)
         self.rules = rules
+        self.on_limits(loaded.config.limits)
 
     async def _fetch(self, url: str) -> bytes:
         if self._session is None:
@@ -226,7 +242,7 @@ class App:
             async with asyncio.timeout(deadline):
                 await self._idle.wait()
         for exchange in list(self._exchanges):
-            exchange.leave()
+            exchange.leave(Unavailable(STOPPED, retry_after=1))
         with suppress(TimeoutError):  # each settles by itself, in the task that serves it
             async with asyncio.timeout(LEAVE):
                 await self._idle.wait()

@@ -48,11 +48,17 @@ def issue_first_key(keys: FirstKeys, pepper: bytes, clock: Clock) -> FirstKey:
     return FirstKey(user, key)
 
 
-def welcome(first: FirstKey, address: str) -> str:
-    """What to do with it, ready to paste. `address` is the gateway's own, `http://127.0.0.1:8080`."""
-    tools = "\n".join(f"    {line}" for lines in connect_lines(address, first.key).values() for line in lines[:2])
+def welcome(first: FirstKey, address: str, command: str) -> str:
+    """What to do with it, ready to paste.
+
+    `address` is the gateway's own, `http://127.0.0.1:8080`; `command` is `greyfox` as its reader can type it.
+    """
+    tools = "\n\n".join(
+        "\n".join(f"    {line}" for line in (f"# {tool}", *lines))
+        for tool, lines in connect_lines(address, first.key).items()
+    )
     return f"""
-  GreyFox is running. This is your first key; it is shown this once:
+  Welcome to GreyFox. This is your first key; it is shown this once:
 
     {first.key}
 
@@ -66,5 +72,5 @@ def welcome(first: FirstKey, address: str) -> str:
 
 {tools}
 
-  More keys: greyfox key create --user NAME. What is left: {address}/greyfox/me
+  More keys: {command} key create --user NAME. What is left: {address}/greyfox/me
 """

@@ -1,21 +1,22 @@
-"""`greyfox config`: is the configuration right, and what may it say?"""
+"""`greyfox config`: is the configuration right, what may it say, and with what does one begin?"""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from greyfox_core.cli.desk import ConfigFile, Json, desk_of
+from greyfox_core.cli.desk import ConfigFile, Failed, Json, desk_of
 from greyfox_core.cli.help import group
 from greyfox_core.cli.render import remark, write_json
 from greyfox_core.config.findings import Problem
 from greyfox_core.config.load import load
 from greyfox_core.config.schema import json_schema
+from greyfox_core.shipped import config_template
 
 
 def commands() -> typer.Typer:
     """The noun."""
-    return group("The configuration.", {"check": check, "schema": schema})
+    return group("The configuration.", {"check": check, "schema": schema, "template": template})
 
 
 def check(
@@ -46,6 +47,22 @@ def schema(context: typer.Context, as_json: Json = False, config: ConfigFile = N
     Exit status: 0
     """
     write_json(json_schema())
+
+
+def template(context: typer.Context, as_json: Json = False, config: ConfigFile = None) -> None:
+    """Print the annotated configuration that a new installation starts from.
+
+    Example: greyfox config template > config.yaml
+    Exit status: 0 printed, 1 it is not there
+    """
+    file = config_template()
+    text = file.read_bytes()
+    if not text:  # in a checkout a shell has emptied the very file before this command could read it
+        raise Failed(f"{file} is the template itself, and it is empty: write to another file")
+    if as_json:
+        write_json({"yaml": text.decode()})
+    else:
+        typer.echo(text, nl=False)  # its own bytes, whatever encoding the terminal has
 
 
 def _facts(problem: Problem) -> dict[str, object]:

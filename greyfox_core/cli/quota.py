@@ -30,7 +30,7 @@ def commands() -> typer.Typer:
 
 def show(
     context: typer.Context,
-    user: Annotated[str | None, typer.Option("--user", metavar="NAME", help="only those that name this user")] = None,
+    user: Annotated[str | None, typer.Option("--user", metavar="NAME", help="only those that count this user")] = None,
     as_json: Json = False,
     config: ConfigFile = None,
 ) -> None:

@@ -87,7 +87,7 @@ def shown_for(
     by_name = {quota.name: quota for quota in quotas}
     for grant in stored:
         quota = by_name.get(grant.quota)
-        if quota is not None and quota.period == grant.kind and _charges(quota, grant.subject, who):
+        if quota is not None and quota.period == grant.kind and charges(quota, grant.subject, who):
             counter = live.get(grant.id)
             figures = grant.figures if counter is None else _figures(counter)
             found[grant.quota, grant.subject] = (grant.period, figures)
@@ -101,7 +101,7 @@ def shown_for(
     ]
 
 
-def _charges(quota: Quota, subject: str, who: Principal) -> bool:
+def charges(quota: Quota, subject: str, who: Principal) -> bool:
     """Whether a counter of this quota is charged when `who` calls, with some model."""
     model = parts_of(subject).get("model", "")
     return subject_of(quota.per, who, model) == subject and selects(

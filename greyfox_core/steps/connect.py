@@ -4,6 +4,7 @@ Errors: Unauthenticated (told as 407), Forbidden.
 """
 
 import logging
+from urllib.parse import urlsplit
 
 from greyfox_core.auth.service import Authenticator
 from greyfox_core.errors import BadRequest, Forbidden
@@ -32,7 +33,7 @@ class Connector:
         if not host or len(host) > 253 or not 0 < port < 65_536:
             raise BadRequest("CONNECT needs a host and a port.")
         upstream = rules.hosts.get(host)
-        if upstream is not None:
+        if upstream is not None and port in (80, 443, urlsplit(rules.upstream(upstream).base_url).port):
             return Tunnel(host, port, upstream, principal)
         if is_llm_host(host):
             denied = rules.config.proxy.shadow == "deny"

@@ -17,6 +17,9 @@ from greyfox_core.values.http import Answer, Way
 
 CLIENT_LEFT = 499  # in the metrics only: nobody was there to be answered
 PROXY_AUTHENTICATE = ("proxy-authenticate", 'Basic realm="GreyFox"')
+# On own pages alone, which buy nothing: a browser that was asked sends the key along by itself afterwards, also when
+# a stranger's page makes it call. It does so for paths beside the one that asked (RFC 7617, section 2.2).
+ASK_BROWSER = ("www-authenticate", 'Basic realm="GreyFox", charset="UTF-8"')
 
 
 class Finish:
@@ -33,9 +36,12 @@ class Finish:
         exchange.refusal = refusal
         status = refusal.status
         headers = headers_for(refusal, exchange.id)
-        if isinstance(refusal, Unauthenticated) and exchange.head.way is Way.PROXY:
-            status = 407
-            headers.append(PROXY_AUTHENTICATE)
+        if isinstance(refusal, Unauthenticated):
+            if exchange.head.way is Way.PROXY:
+                status = 407
+                headers.append(PROXY_AUTHENTICATE)
+            elif exchange.own_page is not None:
+                headers.append(ASK_BROWSER)
         exchange.answer = Answer(status, headers, self._body(exchange, refusal))
         self.head(exchange)
 

@@ -65,6 +65,10 @@ class SqliteKeys:
         self._known[record.digest] = record
         self._epoch += 1
 
+    def dead(self, now: datetime) -> frozenset[str]:
+        """Ids of the keys known here that hold no longer: revoked or expired."""
+        return frozenset(record.id for record in self._known.values() if not record.usable(now))
+
     def add_now(self, record: KeyRecord) -> None:
         """The same for a start-up that has no loop yet. Blocks."""
         self._insert(record)

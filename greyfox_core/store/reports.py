@@ -4,23 +4,24 @@ Units:   tokens; instants are aware datetimes.
 Errors:  StoreUnavailable. Everything blocks: from an event loop call it through `asyncio.to_thread`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Text, case, cast, column, distinct, func, select, true
 from sqlalchemy.sql import FromClause
 
-from greyfox_core.config.schema import Config
+from greyfox_core.config.schema import Config, Quota
 from greyfox_core.quota.counter import Limits
 from greyfox_core.quota.period import Period, micros, period_at
 from greyfox_core.quota.ports import Figures
-from greyfox_core.quota.standing import shown
-from greyfox_core.quota.subjects import canonical, parts_of, selects
+from greyfox_core.quota.standing import charges, shown
+from greyfox_core.quota.subjects import canonical, parts_of, selects, subject_of
 from greyfox_core.store import operations
 from greyfox_core.store.audit import Mismatch, odd_charges, recount
 from greyfox_core.store.counters import current_counters
 from greyfox_core.store.engine import Database, unavailable_on_driver_error
+from greyfox_core.store.keys import read_keys
 from greyfox_core.store.tables import ledger
 from greyfox_core.values.principal import Principal
 
@@ -67,25 +68,28 @@ class Reports:
         return sorted(found, key=lambda row: (-row["input_tokens"] - row["output_tokens"], str(row[by])))
 
     def quota_show(self, config: Config, now: datetime, *, user: str | None = None) -> list[dict[str, Any]]:
-        """The counters of running periods of the quotas in `config`; of one user only those that name this user.
+        """The counters of running periods of the quotas in `config`; of one user only those that count this user.
 
-        A quota that this user has not used yet is shown too where it counts per user and its match looks at nothing
-        else than the user: whether a role or a team would match is known only when the user calls.
+        These are the counters that name the user and those that a usable key of the user charges, used yet or not.
+        A quota that depends on the model is shown only where it is used: no one can list the models of a glob.
         """
         by_name = {quota.name: quota for quota in config.quotas}
-        found: dict[tuple[str, str], tuple[Period, Figures]] = {}
-        for grant in current_counters(self._database, now, list(by_name)):
-            if grant.kind == by_name[grant.quota].period and user in (None, parts_of(grant.subject).get("user")):
-                found[grant.quota, grant.subject] = (grant.period, grant.figures)
-        if user is not None:
-            who = Principal(user=user, key_id="")
-            for quota in config.quotas:
-                match = quota.match
-                if quota.per == ("user",) and not (match.role or match.team or match.key) and selects(match, who, None):
-                    unused = (period_at(now, quota), Figures())
-                    found.setdefault((quota.name, canonical({"user": user})), unused)
         with unavailable_on_driver_error(), self._database.reading.connect() as connection:
             overrides = operations.read_overrides(connection)
+            keys = [key for key in read_keys(connection) if key.user == user and key.usable(now)]
+        callers = [Principal(key.user, key.id, key.team, key.roles, key.models) for key in keys]
+        found: dict[tuple[str, str], tuple[Period, Figures]] = {}
+        for grant in current_counters(self._database, now, list(by_name)):
+            quota = by_name[grant.quota]
+            counts = user in (None, parts_of(grant.subject).get("user")) or any(
+                charges(quota, grant.subject, who) for who in callers
+            )
+            if grant.kind == quota.period and counts:
+                found[grant.quota, grant.subject] = (grant.period, grant.figures)
+        if user is not None:
+            for quota in config.quotas:
+                for subject in _foreseen(quota, user, callers):
+                    found.setdefault((quota.name, subject), (period_at(now, quota), Figures()))
         return [
             shown(
                 by_name[name],
@@ -112,6 +116,18 @@ class Reports:
         with unavailable_on_driver_error(), self._database.reading.connect() as connection:
             counted = [mismatch for one in recount(connection) for mismatch in one.mismatches]
             return counted + odd_charges(connection)
+
+
+def _foreseen(quota: Quota, user: str, callers: Sequence[Principal]) -> set[str]:
+    """The subjects that a call of this user would charge, whatever its model."""
+    if "model" in quota.per:
+        return set()
+    subjects = {subject_of(quota.per, who, "") for who in callers if selects(quota.match, who, None)}
+    bare = Principal(user, "")  # a user without a key here may come with a JWT, of whom no more than the name is known
+    asks_more = quota.match.role or quota.match.team or quota.match.key
+    if quota.per == ("user",) and not asks_more and selects(quota.match, bare, None):
+        subjects.add(canonical({"user": user}))
+    return subjects
 
 
 def _grouping(by: By) -> tuple[FromClause, ColumnElement[Any]]:

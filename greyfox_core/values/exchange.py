@@ -70,7 +70,8 @@ class Exchange:
     refusal: Refused | None = None
     answer: Answer | None = None
     closed: bool = False
-    gone: bool = False  # the client has left
+    gone: bool = False  # the client has left, or was made to
+    ended: Refused | None = None  # why it was made to
     on_gone: Callable[[], None] | None = None  # what to stop then
 
     @property
@@ -86,9 +87,10 @@ class Exchange:
         if self.answer is not None and not isinstance(self.answer.body, bytes):
             await self.answer.body.aclose()
 
-    def leave(self) -> None:
-        """The client has left: stop what is being done for it."""
+    def leave(self, why: Refused | None = None) -> None:
+        """Stop what is being done for the client: it has left, or may have no more of it (`why` tells it so)."""
         self.gone = True
+        self.ended = why
         if self.on_gone is not None:
             self.on_gone()
 

@@ -268,7 +268,9 @@ def test_the_issuer_that_a_token_claims() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "no key", pem(rsa_key())[:80], "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----"]
+    "text",
+    ["", "no key", pem(rsa_key())[:80], "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----"],
+    ids=["empty", "no key", "cut short", "no data"],
 )
 def test_a_key_file_that_cannot_be_used_is_told_at_start(text: str, tmp_path: Path) -> None:
     (tmp_path / "issuer.pem").write_text(text)
