@@ -1,14 +1,25 @@
-"""Entries in this process's memory, bounded by bytes: the least recently used goes first, an expired one at once."""
+"""Entries in this process's memory, bounded by bytes: an expired one goes first, then the least recently used.
 
+Entries lie here as plain bytes. Hundreds of thousands of objects would each be looked at by every full garbage
+collection, and all requests would wait for it; bytes are not.
+"""
+
+import heapq
+import marshal
 import sys
+from datetime import datetime
 from math import inf
 
-from cachetools import TLRUCache
+from cachetools import LRUCache
 
 from greyfox_core.cache.ports import Entry, Stats
 from greyfox_core.clock import Clock
+from greyfox_core.values.usage import Usage
 
-OVERHEAD = 1_536  # bytes that an entry takes beside its body and headers: objects, key, places in the indexes
+OVERHEAD = 1_024  # bytes that an entry takes beside its body and headers: key, places in the indexes
+
+Packed = tuple[float, bytes, bytes]
+"""When it expires (monotonic seconds), everything but the body, the body."""
 
 
 class MemoryCache:
@@ -16,7 +27,8 @@ class MemoryCache:
 
     def __init__(self, clock: Clock, *, max_bytes: int, max_entry: int) -> None:
         # Unbounded by itself: the bound is kept in `_shrink`, so that it can change while entries stay.
-        self._entries: TLRUCache[bytes, Entry] = TLRUCache(inf, ttu=_expiry, timer=clock.monotonic, getsizeof=_size)
+        self._entries: LRUCache[bytes, Packed] = LRUCache(inf, getsizeof=_size)
+        self._expiring: list[tuple[float, bytes]] = []  # a heap; what was replaced meanwhile is passed over
         self._clock = clock
         self._max_bytes = max_bytes
         self._max_entry = max_entry
@@ -24,8 +36,13 @@ class MemoryCache:
 
     async def get(self, key: bytes, *, max_age: float | None = None) -> Entry | None:
         """See Entries."""
-        entry: Entry | None = self._entries.get(key)
-        if entry is None or (max_age is not None and self._clock.monotonic() - entry.stored_at > max_age):
+        now = self._clock.monotonic()
+        packed = self._entries.get(key)
+        if packed is not None and packed[0] <= now:
+            del self._entries[key]
+            packed = None
+        entry = None if packed is None else _unpacked(packed)
+        if entry is None or (max_age is not None and now - entry.stored_at > max_age):
             self._misses += 1
             return None
         self._hits += 1
@@ -33,10 +50,12 @@ class MemoryCache:
 
     def put(self, key: bytes, entry: Entry) -> bool:
         """See Entries."""
-        if len(entry.body) > self._max_entry or _size(entry) > self._max_bytes:
+        packed = _packed(entry)
+        if len(entry.body) > self._max_entry or _size(packed) > self._max_bytes:
             self._refused += 1
             return False
-        self._entries[key] = entry
+        self._entries[key] = packed
+        heapq.heappush(self._expiring, (packed[0], key))
         self._stored += 1
         self._shrink()
         return True
@@ -45,6 +64,7 @@ class MemoryCache:
         """See Entries."""
         count = len(self._entries)
         self._entries.clear()
+        self._expiring.clear()
         return count
 
     def stats(self) -> Stats:
@@ -63,19 +83,64 @@ class MemoryCache:
         """See Entries."""
         self._max_bytes = max_bytes
         self._max_entry = max_entry
-        self._entries.expire()
         self._shrink()
 
     def _shrink(self) -> None:
+        now = self._clock.monotonic()
+        while self._expiring and self._expiring[0][0] <= now:
+            expires, key = heapq.heappop(self._expiring)
+            if self._entries.get(key, (inf,))[0] == expires:
+                del self._entries[key]
         while self._entries.currsize > self._max_bytes:
             self._entries.popitem()
             self._evicted += 1
+        if len(self._expiring) > 2 * len(self._entries) + 1_000:
+            self._expiring = [(packed[0], key) for key, packed in self._entries.items()]
+            heapq.heapify(self._expiring)
 
 
-def _expiry(_key: bytes, entry: Entry, _now: float) -> float:
-    return entry.stored_at + entry.ttl
+def _packed(entry: Entry) -> Packed:
+    usage = entry.usage
+    head = (
+        entry.status,
+        entry.headers,
+        (
+            usage.input_total,
+            usage.output_total,
+            usage.input_cached_read,
+            usage.input_cache_write,
+            usage.output_reasoning,
+        ),
+        entry.upstream,
+        entry.model,
+        entry.stored_at,
+        entry.stored.isoformat(),
+        entry.ttl,
+        entry.tags,
+    )
+    return entry.stored_at + entry.ttl, marshal.dumps(head), entry.body
 
 
-def _size(entry: Entry) -> int:
-    headers = sum(sys.getsizeof(name) + sys.getsizeof(value) for name, value in entry.headers)
-    return len(entry.body) + headers + sum(map(sys.getsizeof, entry.tags)) + OVERHEAD
+def _unpacked(packed: Packed) -> Entry:
+    status, headers, usage, upstream, model, stored_at, stored, ttl, tags = marshal.loads(packed[1])
+    return Entry(
+        status=status,
+        headers=headers,
+        body=packed[2],
+        usage=Usage(*usage),
+        upstream=upstream,
+        model=model,
+        stored_at=stored_at,
+        stored=datetime.fromisoformat(stored),
+        ttl=ttl,
+        tags=tags,
+    )
+
+
+def size_of(entry: Entry) -> int:
+    """Bytes that an entry takes here in all."""
+    return _size(_packed(entry))
+
+
+def _size(packed: Packed) -> int:
+    return len(packed[2]) + sys.getsizeof(packed[1]) + OVERHEAD

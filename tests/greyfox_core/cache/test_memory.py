@@ -1,13 +1,13 @@
 """Entries in memory: within their TTL, within the bounds, the least recently used goes first."""
 
+import gc
+
 import pytest
 
-from greyfox_core.cache.memory import OVERHEAD, MemoryCache
+from greyfox_core.cache.memory import OVERHEAD, MemoryCache, size_of
 from greyfox_core.cache.ports import Entry
 from greyfox_core.clock import ManualClock
 from greyfox_core.values.usage import Usage
-
-ROOM = 3 * (OVERHEAD + 1_000)
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def memory(clock: ManualClock) -> MemoryCache:
-    return MemoryCache(clock, max_bytes=ROOM, max_entry=2_000)
+    return MemoryCache(clock, max_bytes=3 * size_of(entry(clock)), max_entry=2_000)
 
 
 def entry(clock: ManualClock, *, body: bytes = b"x" * 1_000, ttl: float = 60) -> Entry:
@@ -37,7 +37,7 @@ def entry(clock: ManualClock, *, body: bytes = b"x" * 1_000, ttl: float = 60) ->
 async def test_what_is_put_comes_back(memory: MemoryCache, clock: ManualClock) -> None:
     kept = entry(clock)
     assert memory.put(b"a", kept)
-    assert await memory.get(b"a") is kept
+    assert await memory.get(b"a") == kept
     assert await memory.get(b"b") is None
 
 
@@ -83,7 +83,8 @@ async def test_an_entry_over_its_bound_is_not_kept(memory: MemoryCache, clock: M
 
 
 async def test_headers_and_overhead_count(clock: ManualClock) -> None:
-    memory = MemoryCache(clock, max_bytes=OVERHEAD, max_entry=2_000)
+    assert size_of(entry(clock, body=b"")) > OVERHEAD
+    memory = MemoryCache(clock, max_bytes=size_of(entry(clock, body=b"")), max_entry=2_000)
     assert not memory.put(b"a", entry(clock, body=b"x"))
     assert memory.put(b"a", entry(clock, body=b""))
 
@@ -95,7 +96,7 @@ async def test_the_same_key_again_takes_the_place(memory: MemoryCache, clock: Ma
     assert found is not None
     assert found.body == b"new"
     assert memory.stats().entries == 1
-    assert memory.stats().size == OVERHEAD + 3
+    assert memory.stats().size == size_of(entry(clock, body=b"new"))
 
 
 async def test_clearing_forgets_all_and_says_how_many(memory: MemoryCache, clock: ManualClock) -> None:
@@ -109,7 +110,7 @@ async def test_clearing_forgets_all_and_says_how_many(memory: MemoryCache, clock
 async def test_less_room_takes_effect_at_once_and_keeps_the_latest(memory: MemoryCache, clock: ManualClock) -> None:
     for key in (b"a", b"b", b"c"):
         memory.put(key, entry(clock))
-    memory.resize(max_bytes=OVERHEAD + 1_000, max_entry=2_000)
+    memory.resize(max_bytes=size_of(entry(clock)), max_entry=2_000)
     assert [await memory.get(key) is not None for key in (b"a", b"b", b"c")] == [False, False, True]
     memory.resize(max_bytes=0, max_entry=2_000)
     assert memory.stats().entries == 0
@@ -122,3 +123,25 @@ async def test_it_counts_what_happens(memory: MemoryCache, clock: ManualClock) -
     await memory.get(b"a", max_age=-1)
     stats = memory.stats()
     assert (stats.hits, stats.misses, stats.stored, stats.entries) == (1, 2, 1, 1)
+
+
+async def test_an_entry_that_was_replaced_does_not_end_with_the_old_ones_ttl(
+    memory: MemoryCache, clock: ManualClock
+) -> None:
+    memory.put(b"a", entry(clock, ttl=1))
+    memory.put(b"a", entry(clock, ttl=100))
+    clock.advance(2)
+    memory.put(b"b", entry(clock))
+    assert await memory.get(b"a")
+
+
+async def test_what_was_replaced_is_not_remembered_for_ever(memory: MemoryCache, clock: ManualClock) -> None:
+    for _ in range(5_000):
+        memory.put(b"a", entry(clock))
+    assert len(memory._expiring) < 2_000
+
+
+async def test_no_entry_is_looked_at_by_the_garbage_collector(memory: MemoryCache, clock: ManualClock) -> None:
+    memory.put(b"a", entry(clock))
+    gc.collect()
+    assert not any(gc.is_tracked(packed) for packed in memory._entries.values())
