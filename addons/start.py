@@ -4,9 +4,12 @@ A wrong configuration, an unreadable database or a taken port ends the start wit
 mitmproxy does that for every error that is logged before `running` is over.
 """
 
+import contextlib
 import gc
 import logging
 import os
+import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -54,6 +57,7 @@ class Start:
         self.house = house
         self._app: App | None = None
         self._admin: AdminServer | None = None
+        self._told_last = ""  # what the console's screen would cover
 
     def load(self, loader: Loader) -> None:
         loader.add_option("greyfox_index", bool, True, "Look hooks up in an index instead of asking every addon.")
@@ -82,7 +86,10 @@ class Start:
         self.house.watchers.forget()
         for name in updated & CONTRADICTING.keys():
             if getattr(ctx.options, name) != CONTRADICTING[name]:
-                raise exceptions.OptionsError(f"greyfox: mitmproxy's option {name} goes past GreyFox: leave it unset.")
+                problem = f"greyfox: mitmproxy's option {name} goes past GreyFox: leave it unset."
+                if self.house.app is not None:  # set from mitmweb or the console: mitmproxy puts it back
+                    raise exceptions.OptionsError(problem)
+                log.error(problem)
 
     async def running(self) -> None:
         if self._app is None:
@@ -119,6 +126,11 @@ class Start:
         app = self._app
         if app is None:
             return
+        if self._told_last:
+            # The console's screen is closed by now. Its terminal may be gone too: what is under way is drained even so.
+            with contextlib.suppress(OSError):
+                sys.stdout.write(self._told_last)
+                sys.stdout.flush()
         self.house.draining = True
         if self.house.proxyserver is not None and self.house.app is not None:
             await self.house.proxyserver.servers.update([])
@@ -144,9 +156,23 @@ class Start:
         address = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
         first, self._app.first_key = self._app.first_key, None
         if first is not None:
-            sys.stdout.write(welcome(first, address))
-            sys.stdout.flush()
+            text = welcome(first, address, typed_command())
+            if ctx.master.addons.get("consoleaddon") is not None:
+                self._told_last = text
+                log.warning("Your first key is shown when you quit: this screen would cover it.")
+            else:
+                sys.stdout.write(text)
+                sys.stdout.flush()
         log.info("listening on %s", address)
+
+
+def typed_command() -> str:
+    """How a reader types `greyfox`: its name where that is found, else its path, from here where it lies below."""
+    beside = shutil.which("greyfox", path=str(Path(sys.executable).parent))
+    if shutil.which("greyfox") is not None or beside is None:
+        return "greyfox"
+    path, here = Path(beside), Path.cwd()
+    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
 def _stop_watching_script() -> None:

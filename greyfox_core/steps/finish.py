@@ -19,7 +19,7 @@ CLIENT_LEFT = 499  # in the metrics only: nobody was there to be answered
 PROXY_AUTHENTICATE = ("proxy-authenticate", 'Basic realm="GreyFox"')
 # On own pages alone, which buy nothing: a browser that was asked sends the key along by itself afterwards, also when
 # a stranger's page makes it call. It does so for paths beside the one that asked (RFC 7617, section 2.2).
-ASK_BROWSER = ("www-authenticate", 'Basic realm="GreyFox", charset="UTF-8"')
+ASK_BROWSER = ("www-authenticate", 'Basic realm="GreyFox"')
 
 
 class Finish:

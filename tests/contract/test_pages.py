@@ -1,5 +1,6 @@
 """What a caller sees of GreyFox itself: what is left, own usage, how to connect."""
 
+import re
 import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -68,6 +69,30 @@ async def test_a_browser_may_bring_its_key_in_the_address(house: House) -> None:
         answer = await client.get(f"/greyfox/me?key={house.keys['alice']}", headers=BROWSER)
 
     assert answer.status_code == 200 and house.keys["alice"] not in answer.text
+
+
+async def test_a_browser_is_asked_for_the_key_and_walks_on(house: House) -> None:
+    base = house.gateway.base_url
+    async with httpx.AsyncClient(base_url=base, headers=BROWSER, trust_env=False) as stranger:
+        asked = await stranger.get("/greyfox/me")
+    assert (asked.status_code, asked.headers["www-authenticate"]) == (401, 'Basic realm="GreyFox"')
+
+    login = httpx.BasicAuth("whoever", house.keys["alice"])
+    async with httpx.AsyncClient(base_url=base, headers=BROWSER, auth=login, trust_env=False) as person:
+        page = await person.get("/greyfox/me")
+        for expected in ("/greyfox/connect", "/greyfox/connect/ca.pem"):
+            assert page.status_code == 200 and page.headers["content-type"].startswith("text/html")
+            (link,) = re.findall(r"<a href=([^> ]+)>", page.text)
+            page = await person.get(page.url.join(link))
+            assert page.url.path == expected
+    assert page.status_code == 200 and "BEGIN CERTIFICATE" in page.text
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/chat/completions", "/v1/messages", "/api/tags", "/greyfox"])
+async def test_no_browser_is_asked_on_a_path_that_could_cost(path: str, house: House) -> None:
+    async with httpx.AsyncClient(base_url=house.gateway.base_url, trust_env=False) as client:
+        for answer in (await client.get(path), await client.post(path, json={})):
+            assert answer.status_code == 401 and "www-authenticate" not in answer.headers
 
 
 async def test_nobody_sees_anothers(house: House) -> None:

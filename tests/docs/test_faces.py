@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import termios
+from contextlib import suppress
 from typing import Self
 
 import aiohttp
@@ -16,6 +17,8 @@ from tests.faults.scene import eventually, post, question
 from tests.kit.configuration import config_for
 from tests.kit.gateway import Gateway, free_port
 from tests.kit.provider import Provider
+
+SCREEN_CLOSED = b"\x1b[?1049l"
 
 
 async def test_mitmweb_prints_its_address_with_a_token_and_shows_who_asked(
@@ -50,6 +53,35 @@ async def test_the_console_starts_serves_and_ends(gateway: GatewayFactory, provi
     assert key.encode() not in terminal.screen
 
 
+async def test_the_console_leaves_the_first_key_behind_when_its_screen_is_gone(
+    gateway: GatewayFactory, provider: Provider
+) -> None:
+    one = await gateway(config_for(provider), start=False, arguments=["--face", "console"])
+    terminal = await Terminal.of(one)
+    try:
+        await eventually(lambda: shows(terminal, b"first key is shown when you quit"), what="nobody is told to wait")
+        await eventually(lambda: ready(one), what="the console never was ready")
+        assert b"gf_" not in terminal.screen
+        terminal.type(b"q")
+        await eventually(lambda: shows(terminal, b"Quit"), what="the console does not ask whether to quit")
+        terminal.type(b"y")
+        assert await terminal.ended() == 0
+    finally:
+        await terminal.end()
+    left = bytes(terminal.screen).rpartition(SCREEN_CLOSED)[2].decode()
+    assert "\r\n  Welcome to GreyFox." in left
+    (key,) = set(re.findall(r"\bgf_[\w-]{43}\b", left))
+
+    again = await Terminal.of(one)
+    try:
+        await eventually(lambda: ready(one), what="the console never was ready again")
+        async with httpx.AsyncClient(base_url=one.base_url, headers=bearer(key), trust_env=False) as by:
+            assert (await post(by, question())).status_code == 200
+    finally:
+        assert await again.end() == 0
+    assert b"first key" not in again.screen
+
+
 class Terminal:
     """A gateway in a terminal of its own, whose screen is read as it comes."""
 
@@ -82,12 +114,23 @@ class Terminal:
         except OSError:  # its process has ended
             asyncio.get_running_loop().remove_reader(self._terminal)
 
+    def type(self, keys: bytes) -> None:
+        """What a person at it would press."""
+        os.write(self._terminal, keys)
+
+    async def ended(self) -> int:
+        """Its exit status, once it has ended."""
+        return await asyncio.wait_for(self._process.wait(), 45)
+
     async def end(self) -> int:
-        """SIGTERM, then its exit status."""
+        """SIGTERM where it still runs, then its exit status; the screen is as it was left."""
         if self._process.returncode is None:
             self._process.terminate()
-        code = await asyncio.wait_for(self._process.wait(), 45)
+        code = await self.ended()
         asyncio.get_running_loop().remove_reader(self._terminal)
+        with suppress(OSError):  # there is no more
+            while piece := os.read(self._terminal, 65536):
+                self.screen += piece
         os.close(self._terminal)
         return code
 

@@ -155,7 +155,7 @@ def readme_curl() -> tuple[str, dict[str, str], dict[str, Any]]:
 
 def test_the_first_start_shows_the_same_request() -> None:
     url, _, body = readme_curl()
-    text = welcome(FirstKey("alice", "gf_x"), ADDRESS)
+    text = welcome(FirstKey("alice", "gf_x"), ADDRESS, "greyfox")
     assert url in text
     assert json.dumps(body) in text
 

@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from greyfox_core.cli import config as commands
+from greyfox_core.shipped import config_template
 from tests.greyfox_core.cli.kit import Operator
 
 
@@ -35,6 +37,25 @@ def test_another_file(operator: Operator, tmp_path: Path) -> None:
 
 def test_the_schema_knows_every_part(operator: Operator) -> None:
     assert {"upstreams", "quotas", "auth"} <= json.loads(operator.ok("config", "schema").out)["properties"].keys()
+
+
+def test_the_template_is_printed_to_its_last_byte(operator: Operator, tmp_path: Path) -> None:
+    operator.config.unlink()  # a new installation has none
+    made = tmp_path / "made.yaml"
+    made.write_text(operator.ok("config", "template").out, encoding="utf-8")
+    assert made.read_bytes() == config_template().read_bytes()
+    assert operator.ok("config", "template", "--json").json() == {"yaml": made.read_text(encoding="utf-8")}
+    operator.ok("config", "check", str(made))
+
+
+def test_a_template_that_the_shell_has_emptied_is_told(
+    operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emptied = tmp_path / "emptied.yaml"
+    emptied.touch()
+    monkeypatch.setattr(commands, "config_template", lambda: emptied)
+    ended = operator("config", "template")
+    assert ended.code == 1 and "write to another file" in ended.err
 
 
 @pytest.mark.parametrize("words", [["key", "list"], ["quota", "show"], ["usage"], ["user", "list"]])

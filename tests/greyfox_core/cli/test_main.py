@@ -34,7 +34,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
         *("run", "usage", "me", "env", "doctor"),
         *("key create", "key list", "key revoke", "user list", "user show"),
         *("quota show", "quota set", "quota reset", "quota verify"),
-        *("config check", "config schema", "ca show", "ca export"),
+        *("config check", "config schema", "config template", "ca show", "ca export"),
     }
 
 

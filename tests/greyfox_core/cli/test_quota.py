@@ -42,6 +42,17 @@ def test_show_for_a_user_who_has_not_called_yet(used: Operator) -> None:
     assert day(used, "bob")["output_tokens"] == {"limit": 2000, "settled": 0, "reserved": 0, "remaining": 2000}
 
 
+def test_show_for_a_user_whose_key_has_the_role_that_a_quota_asks_for(operator: Operator) -> None:
+    role = "  - {name: role, per: user, match: {role: developer}, period: day, output_tokens: 7}\n"
+    operator.config.write_text(operator.config.read_text() + role)
+    operator.ok("key", "create", "--user", "alice", "--role", "developer")
+    operator.ok("key", "create", "--user", "bob")
+    rows = {user: operator.ok("quota", "show", "--user", user, "--json").json() for user in ("alice", "bob")}
+    assert [row["quota"] for row in rows["bob"]] == ["day"]
+    assert [row["quota"] for row in rows["alice"]] == ["day", "role"]
+    assert rows["alice"][1]["output_tokens"] == {"limit": 7, "settled": 0, "reserved": 0, "remaining": 7}
+
+
 def test_the_table_says_used_left_and_state_in_words(used: Operator) -> None:
     lines = used.ok("quota", "show").out.splitlines()
     assert lines[0].split()[:2] == ["QUOTA", "SUBJECT"]

@@ -1,8 +1,10 @@
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from greyfox_core.auth.keys import KeyRecord
 from greyfox_core.quota.counter import Limits
 from greyfox_core.values.usage import Usage
 from tests.greyfox_core.quota.house import ALICE, BOB, NOON, attempt, configuration, cost, house, quota
@@ -104,7 +106,74 @@ async def test_quota_show(tmp_path: Path) -> None:
         assert show(config, NOON + timedelta(days=1)) == rows[1:]
         assert show(configuration(MODELS), NOON) == rows[1:]
         role = configuration(quota("role", match={"role": ["x"]}, output_tokens=1))
-        assert show(role, NOON, user="bob") == []  # nobody knows bob's roles before he calls
+        assert show(role, NOON, user="bob") == []  # no key tells bob's roles
+
+
+def key(user: str = "alice", **facts: Any) -> KeyRecord:
+    made: dict[str, Any] = {
+        "id": f"key_{user}",
+        "user": user,
+        "team": "core",
+        "roles": frozenset({"developer"}),
+        "models": (),
+    }
+    made |= {"pepper_version": 1, "name": None, "created_at": NOON - timedelta(days=9)} | facts
+    return KeyRecord(digest=str(made["id"]).encode(), **made)
+
+
+ROLE = quota("role", match={"role": ["dev*"]}, output_tokens=1)
+TEAM = quota("team", per=("team",), match={"team": ["core"]}, output_tokens=2)
+KEY = quota("key", per=("key",), match={"key": ["key_*"]}, output_tokens=3)
+OTHERS = quota("others", match={"role": ["support"]}, output_tokens=4)
+GPT = quota("gpt", match={"model": ["gpt-*"], "role": ["dev*"]}, output_tokens=5)
+
+
+async def test_a_users_keys_tell_which_quotas_are_still_unused(tmp_path: Path) -> None:
+    quotas = (DAY, MODELS, ROLE, TEAM, KEY, OTHERS, GPT)
+    config = configuration(*quotas)
+    async with house(tmp_path, *quotas) as one:
+        for record in (
+            key(),
+            key(id="key_laptop", team=None, roles=frozenset()),
+            key(id="key_revoked", team="old", revoked_at=NOON),
+            key(id="key_expired", roles=frozenset({"support"}), expires_at=NOON),
+            key("carol", roles=frozenset({"support"})),
+        ):
+            one.store.keys.add_now(record)
+
+        def shown(user: str) -> list[tuple[str, dict[str, str], int]]:
+            rows = one.store.reports.quota_show(config, NOON, user=user)
+            sides = [row["output_tokens"] or row["input_tokens"] for row in rows]
+            return [(row["quota"], row["subject"], side["settled"]) for row, side in zip(rows, sides, strict=True)]
+
+        assert shown("alice") == [
+            ("day", {"user": "alice"}, 0),
+            ("key", {"key": "key_alice"}, 0),
+            ("key", {"key": "key_laptop"}, 0),
+            ("role", {"user": "alice"}, 0),
+            ("team", {"team": "core"}, 0),
+        ]
+        assert one.store.reports.quota_show(config, NOON) == []
+
+        await one.admission.settle(await one.reserve(cap=1), cost(1, 1))
+        assert shown("alice") == [
+            ("day", {"user": "alice"}, 1),
+            ("gpt", {"user": "alice"}, 1),  # asks for a model, so it shows with the first use
+            ("key", {"key": "key_alice"}, 1),
+            ("key", {"key": "key_laptop"}, 0),
+            ("models", {"team": "core", "model": "gpt-4o"}, 1),
+            ("role", {"user": "alice"}, 1),
+            ("team", {"team": "core"}, 1),
+        ]
+        rows = one.store.reports.quota_show(config, NOON, user="alice")
+        assert all(row in rows for row in await one.admission.show(ALICE))  # as she sees it herself
+        assert shown("carol") == [
+            ("day", {"user": "carol"}, 0),
+            ("key", {"key": "key_carol"}, 0),
+            ("models", {"team": "core", "model": "gpt-4o"}, 1),  # the team's, which is hers too
+            ("others", {"user": "carol"}, 0),
+            ("team", {"team": "core"}, 1),
+        ]
 
 
 async def test_limits_of_one_subject(tmp_path: Path) -> None:
