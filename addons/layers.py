@@ -10,22 +10,19 @@ inside CONNECT;
 - mitmproxy's own error pages become errors in the caller's dialect;
 - a client that leaves is told to the steps at once, while they wait.
 
-`check()` stops the start with one line where a later mitmproxy has moved what this file relies on.
+`pinned.check()` stops the start with one line where a later mitmproxy has moved what this file relies on.
 """
 
 from __future__ import annotations
 
-import inspect
 import time
 from dataclasses import dataclass
 from typing import Any
 
 from mitmproxy.proxy import commands, events, layer
-from mitmproxy.proxy.layers import http as layers_http
 from mitmproxy.proxy.layers.http import (
     DropStream,
     ErrorCode,
-    Http1Server,
     HttpErrorHook,
     HttpLayer,
     HttpRequestHook,
@@ -62,11 +59,14 @@ class Stream(HttpStream):
     pull: Pull | None = None
     head_sent = False
     discarded = 0
+    over = False
 
     door: Door
     connection: Any  # the client's, as mitmproxy's HTTP layer keeps it
 
     def handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if self.over:
+            return
         if isinstance(event, RequestProtocolError) and hasattr(self, "flow"):
             self.door.client_gone(self.flow, self.pull)
         for command in super().handle_event(event):
@@ -185,6 +185,17 @@ class Stream(HttpStream):
         yield HttpResponseHook(self.flow)
         yield from self.flow_done()
 
+    def flow_done(self) -> layer.CommandGenerator[None]:
+        """Nothing comes after this. What refers back to the stream is let go of.
+
+        So it is freed now, and with it the flow; else every request would be left to the garbage collector.
+        """
+        yield from super().flow_done()
+        self.over = True
+        self._paused_event_queue.clear()
+        self.context.layers.clear()
+        self.client_state = self.server_state = _over
+
     def send_whole(self) -> layer.CommandGenerator[None]:
         """As mitmproxy does, but that nobody is told who does not listen."""
         response = self.flow.response
@@ -202,6 +213,10 @@ class Stream(HttpStream):
         if content:
             yield SendHttp(ResponseData(self.stream_id, content), self.context.client)
         yield from self.flow_done()
+
+
+def _over(event: events.Event) -> layer.CommandGenerator[None]:
+    yield from ()
 
 
 class Layer(HttpLayer):
@@ -226,23 +241,3 @@ def adopt(http_layer: layer.Layer, door: Door) -> None:
     if type(http_layer) is HttpLayer:
         http_layer.__class__ = Layer
         http_layer.door = door  # type: ignore[attr-defined]
-
-
-def check() -> str | None:
-    """What of mitmproxy's inside is no longer where this file needs it; None if all is."""
-    wanted = {
-        HttpStream: ("send_response", "flow_done", "make_server_connection", "handle_event", "handle_protocol_error"),
-        HttpLayer: ("make_stream", "event_to_child", "_handle_event"),
-        Http1Server: ("read_headers", "read_body", "done"),
-    }
-    for owner, names in wanted.items():
-        for name in names:
-            if not inspect.isfunction(getattr(owner, name, None)):
-                return f"mitmproxy's {owner.__name__} has no method {name}"
-    states = ("state_wait_for_request_headers", "state_consume_request_body", "state_done", "state_errored")
-    missing = [name for name in states if not hasattr(HttpStream, name)]
-    if missing:
-        return f"mitmproxy's HttpStream has no {missing[0]}"
-    if "GetHttpConnection" not in vars(layers_http):
-        return "mitmproxy's HTTP layer has no GetHttpConnection"
-    return None

@@ -17,7 +17,7 @@ from typing import Any
 from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
 
-from addons import hook_index, layers
+from addons import hook_index, pinned
 from addons._flow import House
 from addons.last_gate import LastGate
 from addons.logs import quiet, speak
@@ -69,7 +69,7 @@ class Start:
         certs = Path(ctx.options.confdir).expanduser()
         loader.master.addons.add(LastGate(self.house))
         try:
-            moved = layers.check()
+            moved = pinned.check()
             if moved is not None:
                 raise ConfigError(f"This version of mitmproxy cannot be used: {moved}.")
             certs.mkdir(mode=0o700, parents=True, exist_ok=True)

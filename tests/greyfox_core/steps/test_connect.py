@@ -43,6 +43,7 @@ async def asked(
     settings = SimpleNamespace(**{"unknown_hosts": "tunnel", "shadow": "observe"} | proxy)
     rules: Any = SimpleNamespace(
         hosts={"api.openai.test": "openai"},
+        upstream=lambda name: SimpleNamespace(base_url="https://api.openai.test:8443/v1"),
         tunnels=TunnelPolicy(tuple(allow)),
         config=SimpleNamespace(proxy=settings),
     )
@@ -59,6 +60,16 @@ async def test_a_governed_host_is_intercepted_and_nothing_may_be_dialled(host: s
 
     assert tunnel == Tunnel("api.openai.test", 443, "openai", ALICE, address=None)
     assert resolver.asked == []
+
+
+@pytest.mark.parametrize("port", [80, 443, 8443])
+async def test_a_governed_host_is_intercepted_on_the_ports_where_it_can_be_meant(port: int) -> None:
+    assert (await asked("api.openai.test", port)).upstream == "openai"
+
+
+async def test_a_governed_host_is_no_way_to_its_other_ports() -> None:
+    with pytest.raises(Forbidden):
+        await asked("api.openai.test", 22)
 
 
 async def test_another_host_is_reached_at_the_address_that_was_judged() -> None:
