@@ -61,6 +61,8 @@ def main() -> int:
             kinds = [Kind("direct", server, body(unique=True), "none", gateway=False)]
             if options.only != "greyfox":
                 kinds += stock_kinds(stack.enter_context(stock(folder, server.port)))
+                optimised = stack.enter_context(stock(folder, server.port, optimised=True))
+                kinds.append(Kind("stock -O", optimised, body(unique=True), "none", gateway=True, baseline="stock"))
             if options.only != "stock":
                 kinds += greyfox_kinds(*stack.enter_context(greyfox(folder, server.port, handed)))
             runs = measure(kinds, server, options.rounds, options.seconds)
@@ -114,6 +116,7 @@ def measure(kinds: list[Kind], server: Running, rounds: int, seconds: float) -> 
         for kind in kinds:
             warming = number == 0
             say(f"{'warm-up' if warming else f'round {number} of {rounds}'}: {kind.name}")
+            kind.through.rest()
             posts, cpu = upstream_posts(server), kind.through.cpu_seconds()
             result = load(kind, 0.5 if warming else seconds, nonce)
             nonce += 10_000_000

@@ -42,6 +42,14 @@ class Running:
         """Resident bytes now, children included."""
         return int(sum(process.memory_info().rss for process in self._all()))
 
+    def rest(self) -> None:
+        """Until it has nothing left to do, at most some seconds: what a run leaves is not for the next to bear."""
+        for _ in range(20):
+            before = self.cpu_seconds()
+            time.sleep(0.25)
+            if self.cpu_seconds() - before <= 0.02:
+                return
+
     def _all(self) -> list[psutil.Process]:
         return [self.process, *self.process.children(recursive=True)]
 
@@ -55,16 +63,17 @@ def upstream(folder: Path) -> Iterator[Running]:
 
 
 @contextlib.contextmanager
-def stock(folder: Path, upstream_port: int) -> Iterator[Running]:
-    """Stock mitmdump without addons, passing everything on to the upstream."""
+def stock(folder: Path, upstream_port: int, *, optimised: bool = False) -> Iterator[Running]:
+    """Stock mitmdump without addons, passing everything on to the upstream; `optimised`: with `python -O`."""
     port = free_port()
+    environment = {"PYTHONOPTIMIZE": "1"} if optimised else {}
     command = [
         str(Path(sys.executable).with_name("mitmdump")),
         *("-q", "--mode", f"reverse:http://127.0.0.1:{upstream_port}"),
         *("--listen-host", "127.0.0.1", "--listen-port", str(port)),
         *("--set", f"confdir={folder / 'stock-ca'}"),
     ]
-    with started("stock", command, folder, port, GATEWAY_CORE) as running:
+    with started("stock-O" if optimised else "stock", command, folder, port, GATEWAY_CORE, environment) as running:
         yield running
 
 

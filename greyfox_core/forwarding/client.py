@@ -11,6 +11,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import aiohttp
@@ -60,10 +61,12 @@ class Response:
         content = self._response.content
         try:
             while True:
-                async with asyncio.timeout(self._call.idle_timeout):
-                    data = await content.readany()
+                data = content.read_nowait()  # mostly it has come with the head: no waiting, no timer
                 if not data:
-                    return
+                    async with asyncio.timeout(self._call.idle_timeout):
+                        data = await content.readany()
+                    if not data:
+                        return
                 yield data
                 if content.at_eof():
                     return
@@ -159,5 +162,6 @@ class _NoConnection(NothingSent, UpstreamTimeout):
     code = UpstreamTimeout.code
 
 
+@lru_cache(64)
 def _timeouts(connect: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=None, sock_connect=connect)
