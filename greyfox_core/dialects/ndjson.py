@@ -3,6 +3,8 @@
 Units:   `MAX_LINE` is bytes; a longer line passes unread.
 """
 
+from abc import ABC, abstractmethod
+
 from greyfox_core.dialects.received import Received
 from greyfox_core.errors import Refused
 from greyfox_core.values.usage import Usage
@@ -10,7 +12,7 @@ from greyfox_core.values.usage import Usage
 MAX_LINE = 16 * 1024 * 1024
 
 
-class NdjsonReader:
+class NdjsonReader(ABC):
     """What a dialect's reader builds on: it says which lines matter and what they mean."""
 
     def __init__(self) -> None:
@@ -22,25 +24,26 @@ class NdjsonReader:
         self._pending = bytearray()
         self._too_long = False
 
+    @abstractmethod
     def matters(self, block: bytes) -> bool:
         """A cheap look at whole lines: can any of them change what is known?"""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, line: bytes) -> None:
         """Take in one line. Whatever cannot be read is passed over."""
-        raise NotImplementedError
 
+    @abstractmethod
     def text_in(self, lines: bytes) -> str:
         """The text that whole lines carry."""
-        raise NotImplementedError
 
+    @abstractmethod
     def error_line(self, error: Refused, request_id: str) -> bytes:
         """The dialect's in-stream error."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def cacheable(self) -> bool:
-        raise NotImplementedError
+        """Complete, and every choice finished of its own accord, with usage stated."""
 
     def feed(self, data: bytes) -> bytes:
         end = data.rfind(b"\n") + 1

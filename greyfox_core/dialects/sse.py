@@ -8,6 +8,7 @@ Source:  the HTML standard, 9.2 (a lone CR as line end is not supported: no API 
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,7 +21,7 @@ from greyfox_core.values.usage import Usage
 MAX_EVENT = 16 * 1024 * 1024
 
 
-class SseReader:
+class SseReader(ABC):
     """What the dialects' readers share. They say which blocks of events matter, and what an event means."""
 
     def __init__(self, *, withholds: bool = False) -> None:
@@ -35,25 +36,26 @@ class SseReader:
 
     # --- what a dialect says -----------------------------------------------------------------------
 
+    @abstractmethod
     def matters(self, block: bytes) -> bool:
         """A cheap look at whole events: can any of them change what is known?"""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, data: bytes) -> bool:
         """Take in one event's data; True withholds it. Whatever cannot be read is passed over."""
-        raise NotImplementedError
 
+    @abstractmethod
     def text_in(self, events: bytes) -> str:
         """The text that whole events carry."""
-        raise NotImplementedError
 
+    @abstractmethod
     def error_event(self, error: Refused, request_id: str) -> bytes:
         """The dialect's in-stream error."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def cacheable(self) -> bool:
-        raise NotImplementedError
+        """Complete, and every choice finished of its own accord, with usage stated."""
 
     # --- bytes in, bytes out -----------------------------------------------------------------------
 

@@ -177,3 +177,9 @@ def bill(provider: Provider) -> tuple[int, int]:
     """Input and output tokens that the provider has billed."""
     totals = provider.bill()
     return totals.input_tokens, totals.output_tokens
+
+
+async def last(gateway: Gateway) -> dict[str, Any]:
+    """The latest attempt, once nothing is open and the books are right."""
+    await books_are_right(gateway)
+    return attempts(gateway)[-1]

@@ -16,6 +16,10 @@ class Noting(NdjsonReader):
         super().__init__()
         self.noted: list[bytes] = []
 
+    @property
+    def cacheable(self) -> bool:
+        return self.complete
+
     def matters(self, block: bytes) -> bool:
         return True
 

@@ -28,6 +28,10 @@ class Noting(SseReader):
         super().__init__(withholds=withholds)
         self.noted: list[bytes] = []
 
+    @property
+    def cacheable(self) -> bool:
+        return self.complete
+
     def matters(self, block: bytes) -> bool:
         return True
 

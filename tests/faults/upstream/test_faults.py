@@ -1,12 +1,11 @@
 """The upstream misbehaves: the caller gets a clear error in the own dialect, the books an estimate, the cache none."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.faults.scene import DIALECTS, attempts, bill, books_are_right, client, code_of, post, question
+from tests.faults.scene import DIALECTS, bill, client, code_of, last, post, question
 from tests.kit.clients import through
 from tests.kit.gateway import Gateway
 from tests.kit.problems import problem
@@ -27,34 +26,6 @@ STREAMING_APIS = (
 )
 
 
-@pytest.fixture
-def gateway(faulty: Gateway) -> Gateway:
-    return faulty
-
-
-@pytest.fixture
-def key(faulty_key: str) -> str:
-    return faulty_key
-
-
-@pytest.fixture
-def provider(shared_provider: Provider) -> Iterator[Provider]:
-    shared_provider.reset()
-    yield shared_provider
-    shared_provider.reset()
-
-
-@pytest.fixture
-def prompt(request: pytest.FixtureRequest) -> str:
-    """Words that no other test asks."""
-    return f"What of {request.node.name}?"
-
-
-async def _last(gateway: Gateway) -> dict[str, Any]:
-    await books_are_right(gateway)
-    return attempts(gateway)[-1]
-
-
 # --- before the head
 
 
@@ -67,7 +38,7 @@ async def test_an_upstream_that_refuses_the_connection_costs_nothing(
     assert (answer.status_code, code_of(dialect, answer.content)) == (502, "greyfox_upstream_failed")
     assert "dead-" in answer.text and "127.0.0.1" not in answer.text  # which upstream, but not where it is
     assert answer.headers["x-greyfox-request-id"]
-    row = await _last(gateway)
+    row = await last(gateway)
     assert (row["state"], row["input_tokens"], row["output_tokens"]) == ("released", 0, 0)
 
 
@@ -81,7 +52,7 @@ async def test_an_upstream_that_hangs_before_its_head_is_a_timeout_and_counts_fo
         answer = await post(by, question(dialect, prompt, cap=CAP, stream=stream))
     assert (answer.status_code, code_of(dialect, answer.content)) == (504, "greyfox_upstream_timeout")
     await provider.until(lambda: provider.requests[0].dropped_by_client)
-    row = await _last(gateway)
+    row = await last(gateway)
     assert (row["state"], row["outcome"]) == ("estimated", "failed")
     assert (row["input_tokens"], row["output_tokens"]) >= bill(provider)
     assert row["output_tokens"] <= row["reserved_output"] == CAP
@@ -97,7 +68,7 @@ async def test_an_upstream_that_hangs_up_before_its_head_is_a_failure_and_counts
         answer = await post(by, question(dialect, prompt, cap=CAP))
     assert (answer.status_code, code_of(dialect, answer.content)) == (502, "greyfox_upstream_failed")
     assert len(provider.requests) == 1  # not asked twice: it may have billed the first
-    row = await _last(gateway)
+    row = await last(gateway)
     assert row["state"] == "estimated"
     assert row["input_tokens"] >= bill(provider)[0] and row["output_tokens"] >= bill(provider)[1]
 
@@ -107,7 +78,7 @@ async def test_an_upstream_that_speaks_no_http_is_a_failure(gateway: Gateway, ke
         answer = await post(by, question(prompt=prompt, model="noise", cap=CAP))
     assert (answer.status_code, code_of("openai", answer.content)) == (502, "greyfox_upstream_failed")
     assert "nonsense" not in answer.text
-    assert (await _last(gateway))["state"] == "estimated"
+    assert (await last(gateway))["state"] == "estimated"
 
 
 @pytest.mark.parametrize("api", STREAMING_APIS)
@@ -148,7 +119,7 @@ async def test_a_stream_that_breaks_off_is_told_by_every_official_client(
 ) -> None:
     provider.always(Behaviour(output_tokens=WORDS, cut=cut, cut_after_events=5))
     assert "broke off" in await _end_of_stream(gateway, key, api, prompt)
-    row = await _last(gateway)
+    row = await last(gateway)
     assert (row["state"], row["outcome"]) == ("estimated", "cut-upstream")
     assert row["input_tokens"] >= bill(provider)[0] and row["output_tokens"] >= bill(provider)[1]
     assert row["output_tokens"] <= row["reserved_output"]
@@ -161,7 +132,7 @@ async def test_a_stream_that_falls_silent_is_told_by_every_official_client(
     provider.always(Behaviour(output_tokens=WORDS, gate=Gate(5)))
     assert "sent nothing for" in await _end_of_stream(gateway, key, api, prompt)
     await provider.until(lambda: provider.requests[0].dropped_by_client)
-    row = await _last(gateway)
+    row = await last(gateway)
     assert (row["state"], row["outcome"]) == ("estimated", "cut-upstream")
     assert row["output_tokens"] >= bill(provider)[1]
 
@@ -181,8 +152,8 @@ async def test_wherever_a_stream_is_cut_the_client_never_takes_the_part_for_the_
         whole = (await post(by, question(dialect, f"{prompt} whole", cap=CAP, stream=True))).content
         assert ends[dialect] in whole
         length = len(provider.requests[0].sent)
-        last = provider.requests[0].sent.rindex(ends[dialect])
-        for offset in sorted({1, 7, 100, length // 3, length // 2, last - 1}):
+        end = provider.requests[0].sent.rindex(ends[dialect])
+        for offset in sorted({1, 7, 100, length // 3, length // 2, end - 1}):
             provider.reset()
             provider.always(Behaviour(output_tokens=WORDS, cut="reset", cut_after_bytes=offset))
             received, error = bytearray(), False
@@ -195,7 +166,7 @@ async def test_wherever_a_stream_is_cut_the_client_never_takes_the_part_for_the_
                 error = True
             assert ends[dialect] not in received, offset
             assert error or b"error" in received, f"cut at {offset} and the client cannot know: {bytes(received)!r}"
-            row = await _last(gateway)
+            row = await last(gateway)
             assert (row["state"], row["outcome"]) == ("estimated", "cut-upstream")
             assert row["input_tokens"] >= bill(provider)[0] and row["output_tokens"] >= bill(provider)[1]
 
@@ -210,7 +181,7 @@ async def test_a_plain_answer_that_breaks_off_is_a_failure_and_is_booked_at_what
     async with client(gateway, key) as by:
         answer = await post(by, asked)
         assert (answer.status_code, code_of(dialect, answer.content)) == (502, "greyfox_upstream_failed")
-        row = await _last(gateway)
+        row = await last(gateway)
         assert (row["state"], row["outcome"], row["output_tokens"]) == ("estimated", "cut-upstream", CAP)
         assert (await post(by, asked)).headers["x-greyfox-cache"] == "miss"
 
@@ -221,6 +192,6 @@ async def test_an_error_inside_a_stream_passes_and_the_official_client_tells_it(
 ) -> None:
     provider.always(Behaviour(output_tokens=WORDS, error_after=4, message="The model is overloaded."))
     assert "The model is overloaded." in await _end_of_stream(gateway, key, api, prompt)
-    row = await _last(gateway)
+    row = await last(gateway)
     assert row["state"] == "estimated"
     assert row["output_tokens"] >= bill(provider)[1]

@@ -1,11 +1,10 @@
 """Answers of an upstream that are not what they should be, its own refusals, and the next target in its place."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.faults.scene import DIALECTS, attempts, bill, books_are_right, client, code_of, post, question
+from tests.faults.scene import DIALECTS, attempts, bill, books_are_right, client, code_of, last, post, question
 from tests.kit.gateway import Gateway
 from tests.kit.provider import Behaviour, Provider
 
@@ -13,34 +12,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CAP = 200
 WORDS = 12
-
-
-@pytest.fixture
-def gateway(faulty: Gateway) -> Gateway:
-    return faulty
-
-
-@pytest.fixture
-def key(faulty_key: str) -> str:
-    return faulty_key
-
-
-@pytest.fixture
-def provider(shared_provider: Provider) -> Iterator[Provider]:
-    shared_provider.reset()
-    yield shared_provider
-    shared_provider.reset()
-
-
-@pytest.fixture
-def prompt(request: pytest.FixtureRequest) -> str:
-    """Words that no other test asks."""
-    return f"What of {request.node.name}?"
-
-
-async def _last(gateway: Gateway) -> dict[str, Any]:
-    await books_are_right(gateway)
-    return attempts(gateway)[-1]
 
 
 # --- answers that are not what they should be
@@ -67,7 +38,7 @@ async def test_a_200_that_is_no_answer_reaches_the_caller_as_it_is_and_counts_as
     async with client(gateway, key) as by:
         answer = await post(by, asked)
         assert (answer.status_code, answer.content) == (200, body)
-        row = await _last(gateway)
+        row = await last(gateway)
         assert row["state"] == "estimated"
         assert 0 < row["output_tokens"] <= CAP
         assert (await post(by, asked)).headers["x-greyfox-cache"] == "miss"
@@ -81,7 +52,7 @@ async def test_an_answer_without_usage_is_counted_by_its_text(
     provider.always(Behaviour(output_tokens=WORDS, usage="absent"))
     async with client(gateway, key) as by:
         assert (await post(by, question(dialect, prompt, cap=CAP, stream=stream))).status_code == 200
-    row = await _last(gateway)
+    row = await last(gateway)
     assert (row["state"], row["outcome"]) == ("estimated", "complete")
     assert WORDS <= row["output_tokens"] < CAP
     assert row["input_tokens"] >= bill(provider)[0]
@@ -96,7 +67,7 @@ async def test_figures_that_cannot_be_true_are_not_believed(
     provider.always(Behaviour(output_tokens=WORDS, usage=usage))
     async with client(gateway, key) as by:
         assert (await post(by, question(prompt=prompt, cap=CAP, stream=stream))).status_code == 200
-    row = await _last(gateway)
+    row = await last(gateway)
     assert row["state"] == "estimated"
     assert WORDS <= row["output_tokens"] <= CAP
 
@@ -107,7 +78,7 @@ async def test_what_is_billed_beyond_the_cap_is_booked_in_full_and_shown_as_over
     provider.always(Behaviour(output_tokens=50, ignore_cap=True))
     async with client(gateway, key) as by:
         assert (await post(by, question(prompt=prompt, cap=20))).status_code == 200
-    row = await _last(gateway)
+    row = await last(gateway)
     assert (row["state"], row["reserved_output"], row["output_tokens"], row["overshoot_output"]) == (
         "settled",
         20,
@@ -128,7 +99,7 @@ async def test_a_redirect_is_handed_on_and_never_followed(
         answer = await post(by, question(prompt=prompt))
     assert (answer.status_code, answer.content) == (302, b"moved")
     assert len(provider.requests) == 1
-    row = await _last(gateway)
+    row = await last(gateway)
     assert (row["input_tokens"], row["output_tokens"]) == (0, 0)
 
 
@@ -144,7 +115,7 @@ async def test_an_upstreams_refusal_is_the_callers_byte_for_byte_and_costs_nothi
     assert answer.content == bytes(provider.requests[0].sent)
     assert answer.headers["retry-after"] == "7"
     assert len(provider.requests) == 1  # nobody asks again in the caller's place
-    row = await _last(gateway)
+    row = await last(gateway)
     assert (row["status"], row["outcome"]) == (status, "failed")
     assert (row["input_tokens"], row["output_tokens"]) == (0, 0)
 
@@ -169,7 +140,7 @@ async def test_a_gateway_error_behind_us_counts_since_a_model_may_have_worked_be
     provider.always(Behaviour(status=status, body=b"<html>bad gateway</html>", content_type="text/html"))
     async with client(gateway, key) as by:
         assert (await post(by, question(prompt=prompt, cap=CAP))).status_code == status
-    row = await _last(gateway)
+    row = await last(gateway)
     assert row["state"] == "estimated"
     assert row["input_tokens"] > 0 and 0 < row["output_tokens"] <= CAP
 
@@ -211,7 +182,7 @@ async def test_each_attempt_is_booked_for_itself_where_the_first_bills_and_break
     assert (second["input_tokens"], second["output_tokens"]) == (again.input_tokens, again.output_tokens)
 
 
-async def test_when_every_target_fails_the_caller_learns_of_the_last(
+async def test_when_every_target_fails_the_caller_learns_of_thelast(
     gateway: Gateway, key: str, provider: Provider, prompt: str
 ) -> None:
     provider.always(Behaviour(status=503, message="Later."), path="/openai/v1/*")
@@ -232,5 +203,5 @@ async def test_an_answer_that_is_compressed_though_nobody_asked_for_it_is_metere
         answer = await post(by, question(prompt=prompt, cap=CAP, stream=stream))
     assert answer.status_code == 200
     assert "chat.completion" in answer.text
-    row = await _last(gateway)
+    row = await last(gateway)
     assert (row["state"], row["input_tokens"], row["output_tokens"]) == ("settled", *bill(provider))
