@@ -15,6 +15,7 @@ from addons.door import Pull
 from greyfox_core.steps.finish import summary
 from greyfox_core.steps.relay import BrokenOff
 
+HIT, REFUSED = ":zap:", ":no_entry:"  # mitmweb and the console show these before the path
 LONGEST_PAUSE = 0.05  # seconds
 
 
@@ -77,6 +78,7 @@ class Stream:
         await exchange.close_source()
         app.closed(exchange)
         flow.comment = summary(exchange)
+        flow.marked = REFUSED if exchange.refusal is not None else HIT if exchange.cache_state == "hit" else ""
         self.house.bound_view(flow)
 
 

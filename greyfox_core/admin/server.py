@@ -64,9 +64,7 @@ class AdminServer:
             await web.TCPSite(runner, self._host, self._port).start()
         except OSError as error:
             await runner.cleanup()
-            raise ConfigError(
-                f"{_why(self._host, self._port, error)} Choose another address as admin.listen."
-            ) from None
+            raise ConfigError(_why(self._host, self._port, error)) from None
         self._runner = runner
 
     async def stop(self) -> None:

@@ -151,19 +151,16 @@ class Finish:
 
 
 def summary(exchange: Exchange) -> str:
-    """What a person wants to see at a glance.
-
-    «alice · gpt-4o · miss · 120+40», the last being input and output tokens.
-    """
+    """What a person wants to see at a glance: «alice · gpt-4o · 120+40 · miss», with input and output tokens."""
     parts = [exchange.principal.user if exchange.principal else "nobody"]
     model = exchange.target.model if exchange.target else exchange.parsed.model if exchange.parsed else ""
     if model:
         parts.append(model)
+    if exchange.usage is not None:
+        sign = "~" if exchange.estimated else ""
+        parts.append(f"{sign}{exchange.usage.input_total}+{exchange.usage.output_total}")
     if exchange.refusal is not None:
         parts.append(exchange.refusal.code)
     elif exchange.parsed is not None:
         parts.append(exchange.cache_state)
-    if exchange.usage is not None:
-        sign = "~" if exchange.estimated else ""
-        parts.append(f"{sign}{exchange.usage.input_total}+{exchange.usage.output_total}")
     return " · ".join(parts)

@@ -34,7 +34,7 @@ async def test_mitmweb_prints_its_address_with_a_token_and_shows_who_asked(
         assert (await person.get(address.partition("?")[0])).status_code == 403
         assert (await person.get(address)).status_code == 200
         flows = await person.get(f"http://127.0.0.1:{port}/flows")
-    assert re.fullmatch(r"alice · gpt-4o · miss · \d+\+\d+", flows.json()[0]["comment"])
+    assert re.fullmatch(r"alice · gpt-4o · \d+\+\d+ · miss", flows.json()[0]["comment"])
     assert key not in flows.text
 
 

@@ -136,10 +136,13 @@ async def test_mitmweb_shows_who_and_what_at_a_glance_and_no_key(
     for flow in flows:
         by_comment.setdefault(flow["comment"], []).append(flow["request"]["path"])
     chat = ["/v1/chat/completions"]
-    assert by_comment["alice · gpt-4o · hit · 6+2"] == chat
-    assert len(by_comment["alice · gpt-4o · miss · 6+2"]) == 4  # plain, streamed, twice through HTTPS_PROXY
-    assert by_comment["alice · gemini-3.8-flash · miss · 4+2"] == ["/v1beta/models/gemini-3.8-flash:generateContent"]
+    assert by_comment["alice · gpt-4o · 6+2 · hit"] == chat
+    assert len(by_comment["alice · gpt-4o · 6+2 · miss"]) == 4  # plain, streamed, twice through HTTPS_PROXY
+    assert by_comment["alice · gemini-3.8-flash · 4+2 · miss"] == ["/v1beta/models/gemini-3.8-flash:generateContent"]
     assert len(by_comment["nobody · greyfox_unauthenticated"]) == 2
     assert by_comment["alice · no-such-model · greyfox_no_route"] == chat
-    shown = {(flow["request"]["host"], flow["request"]["port"]) for flow in flows if "· miss ·" in flow["comment"]}
+    marks = {flow["comment"]: flow["marked"] for flow in flows}
+    assert marks["alice · gpt-4o · 6+2 · hit"] == "⚡"
+    assert marks["alice · no-such-model · greyfox_no_route"] == "⛔"
+    shown = {(flow["request"]["host"], flow["request"]["port"]) for flow in flows if flow["comment"].endswith("· miss")}
     assert shown == {("127.0.0.1", provider.port)}  # where it went
