@@ -11,7 +11,7 @@ from greyfox_core.dialects.registry import Dialects
 from greyfox_core.errors import Refused, Unauthenticated
 from greyfox_core.metrics import Metrics
 from greyfox_core.quota.admission import Admission
-from greyfox_core.quota.attempt import Attempt
+from greyfox_core.steps.ledger_facts import ledger_facts
 from greyfox_core.values.exchange import Exchange
 from greyfox_core.values.http import Answer, Way
 
@@ -126,24 +126,9 @@ class Finish:
         """
         if exchange.principal is None or exchange.endpoint is None:
             return
-        parsed, resolution = exchange.parsed, exchange.resolution
-        target = exchange.target or (resolution.targets[0] if resolution else None)
+        target = exchange.target or (exchange.resolution.targets[0] if exchange.resolution else None)
         self._admission.refused(
-            Attempt(
-                request_id=exchange.id,
-                number=0,
-                principal=exchange.principal,
-                dialect=exchange.endpoint.dialect,
-                operation=exchange.endpoint.operation,
-                upstream=target.upstream if target else "",
-                model=target.model if target else "",
-                requested_model=parsed.model if parsed else "",
-                route=resolution.route if resolution else "",
-                way=exchange.head.way.value,
-                stream=parsed.stream if parsed else False,
-                tags=exchange.tags,
-                cache=None,
-            ),
+            ledger_facts(exchange, target, number=0, cache=None),
             status=exchange.answer.status if exchange.answer else refusal.status,
             code=refusal.code,
             duration_ms=seconds * 1000,

@@ -16,9 +16,9 @@ from greyfox_core.dialects.registry import Dialects
 from greyfox_core.errors import Forbidden, Refused, UpstreamFailed, UpstreamTimeout
 from greyfox_core.forwarding.client import NothingSent, Response
 from greyfox_core.forwarding.headers import answer_headers
-from greyfox_core.quota.attempt import Attempt
 from greyfox_core.steps.calling import Calling
 from greyfox_core.steps.leaving import ClientLeft, Leaving
+from greyfox_core.steps.ledger_facts import ledger_facts
 from greyfox_core.steps.open_attempt import Books, OpenAttempt, Received
 from greyfox_core.steps.recall import Recall
 from greyfox_core.steps.relay import Relay
@@ -109,8 +109,8 @@ class Forward:
 
     async def _reserve(self, exchange: Exchange, target: Target) -> tuple[OpenAttempt, bytes]:
         """Set room aside and make the body; the reservation is durable when this returns."""
-        parsed, who, resolution = exchange.parsed, exchange.principal, exchange.resolution
-        assert parsed is not None and who is not None and resolution is not None
+        parsed, who = exchange.parsed, exchange.principal
+        assert parsed is not None and who is not None
         rules, dialect = exchange.rules, self._dialects.of(parsed.endpoint)
         upstream = rules.upstream(target.upstream)
         accounting = rules.config.accounting
@@ -126,21 +126,7 @@ class Forward:
         model_max = max_output(target.model, accounting.max_output_tokens, accounting.default_max_output_tokens)
         can_cap = dialect.can_cap(parsed)
         reservation = await admission.reserve(
-            Attempt(
-                request_id=exchange.id,
-                number=exchange.attempts,
-                principal=who,
-                dialect=dialect.name,
-                operation=parsed.endpoint.operation,
-                upstream=target.upstream,
-                model=target.model,
-                requested_model=parsed.model,
-                route=resolution.route,
-                way=exchange.head.way.value,
-                stream=parsed.stream,
-                tags=exchange.tags,
-                cache=exchange.cache_state,
-            ),
+            ledger_facts(exchange, target, number=exchange.attempts, cache=exchange.cache_state),
             input_tokens=estimate,
             asked_cap=parsed.output_cap,
             model_max=model_max,

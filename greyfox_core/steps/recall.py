@@ -16,7 +16,7 @@ from greyfox_core.clock import Clock
 from greyfox_core.dialects.registry import Dialects
 from greyfox_core.forwarding.headers import answer_headers
 from greyfox_core.quota.admission import Admission
-from greyfox_core.quota.attempt import Attempt
+from greyfox_core.steps.ledger_facts import ledger_facts
 from greyfox_core.values.exchange import Exchange
 from greyfox_core.values.http import Answer
 from greyfox_core.values.target import Target
@@ -82,31 +82,18 @@ class Recall:
         )
 
     async def _serve(self, exchange: Exchange, entry: Entry) -> None:
-        parsed, who, resolution = exchange.parsed, exchange.principal, exchange.resolution
-        assert parsed is not None and who is not None and resolution is not None
+        who = exchange.principal
+        assert who is not None
         if not self._admission.ready(who, entry.model):
             await self._admission.prepare(who, entry.model)
+        target = Target(entry.upstream, entry.model)
         self._admission.hit(
-            Attempt(
-                request_id=exchange.id,
-                number=0,
-                principal=who,
-                dialect=parsed.endpoint.dialect,
-                operation=parsed.endpoint.operation,
-                upstream=entry.upstream,
-                model=entry.model,
-                requested_model=parsed.model,
-                route=resolution.route,
-                way=exchange.head.way.value,
-                stream=parsed.stream,
-                tags=exchange.tags,
-                cache="hit",
-            ),
+            ledger_facts(exchange, target, number=0, cache="hit"),
             entry.usage,
             status=entry.status,
             duration_ms=(self._clock.monotonic() - exchange.started) * 1000,
         )
-        exchange.target = Target(entry.upstream, entry.model)
+        exchange.target = target
         exchange.usage = entry.usage
         headers = [*entry.headers, ("x-request-id", exchange.id), ("request-id", exchange.id)]
         exchange.answer = Answer(entry.status, headers, entry.body)
