@@ -57,7 +57,7 @@ def shown(cell: object) -> str:
 def write_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
     """With a head line. A text that a spreadsheet would calculate gets a leading apostrophe."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, lineterminator="\r\n")  # RFC 4180; and so a lone CR in a cell is quoted on every Python
     writer.writerow(columns)
     writer.writerows([_inert(row[column]) for column in columns] for row in rows)
     sys.stdout.write(text.getvalue())
