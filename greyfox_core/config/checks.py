@@ -53,11 +53,6 @@ class _Checks:
         self._folder = folder
         self._upstreams = _mapping(tree.get("upstreams"))
         self._contents = _mapping(tree.get("content"))
-        self._routes = {
-            item["name"]: document.token((*place, "name")) or ""
-            for place, item in _parts(tree.get("routes"), ("routes",))
-            if isinstance(item.get("name"), str)
-        } | {DEFAULT_ROUTE: DEFAULT_ROUTE}
 
     def names(self, section: str) -> Iterator[Finding]:
         """No two of one name; no route with the name of the default."""

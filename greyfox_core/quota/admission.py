@@ -56,10 +56,6 @@ class Admission:
         """How many reservations are open."""
         return len(self._open)
 
-    def open_reservations(self) -> tuple[Reservation, ...]:
-        """Those that nobody has settled or released yet, oldest first."""
-        return tuple(self._open.values())
-
     def ready(self, who: Principal, model: str) -> bool:
         """Whether `check` can decide from memory; otherwise `prepare` first."""
         return self._book.ready(who, model, self._clock.now())

@@ -42,11 +42,6 @@ class Side:
         return None if self.limit is None else max(0, self.limit - self.settled - self.reserved)
 
     @property
-    def left_in_the_end(self) -> int | None:
-        """What would be left if no request under way cost anything."""
-        return None if self.limit is None else max(0, self.limit - self.settled)
-
-    @property
     def used_up(self) -> bool:
         return self.limit is not None and self.settled >= self.limit
 

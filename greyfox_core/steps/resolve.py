@@ -18,7 +18,7 @@ from greyfox_core.values.endpoint import Access
 from greyfox_core.values.exchange import Exchange
 from greyfox_core.values.request import ParsedRequest
 
-ON_THE_LOOP = 65_536  # bytes of a body that are decoded and parsed without a thread
+ON_THE_LOOP = 65_536  # bytes of a body that are parsed without a thread
 MAX_TAGS = 16
 MAX_TAG = 64  # characters of a name or a value
 
@@ -38,16 +38,11 @@ class Resolve:
         endpoint, rules = exchange.endpoint, exchange.rules
         assert endpoint is not None and exchange.principal is not None
         exchange.tags = tags_of(exchange.control("x-greyfox-tags"))
-        small = len(body) <= ON_THE_LOOP
         limits = rules.config.limits
-        decode = partial(
-            decoded,
-            body,
-            ",".join(exchange.head.all("content-encoding")),
-            max_size=limits.max_body,
-            max_ratio=limits.max_ratio,
-        )
-        plain = decode() if small else await asyncio.to_thread(decode)
+        encoding = ",".join(exchange.head.all("content-encoding"))
+        decode = partial(decoded, body, encoding, max_size=limits.max_body, max_ratio=limits.max_ratio)
+        # A few compressed bytes may hold as many as `max_body`: how much work they are is not known before.
+        plain = await asyncio.to_thread(decode) if encoding else decode()
         if endpoint.access is not Access.METERED:
             exchange.resolution = resolve_free(rules.config, exchange.principal, endpoint, addressed=exchange.addressed)
             exchange.body = plain
