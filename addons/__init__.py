@@ -12,6 +12,8 @@ if __name__ != "addons":  # as the package that the script itself imports, this 
     from addons._flow import House
     from addons.auth import Auth
     from addons.cache import Cache
+    from addons.fast import Fast
+    from addons.fast_door import FastDoor
     from addons.headers import Headers
     from addons.ingress import Ingress
     from addons.quota import Quota
@@ -21,9 +23,10 @@ if __name__ != "addons":  # as the package that the script itself imports, this 
     from addons.stream import Stream
 
     house = House()
+    fast = FastDoor(house)
     addons = [
         Start(house),  # opens and closes the house
-        Ingress(house),  # which way in, which upstream; tunnels
+        Ingress(house, fast),  # which way in, which upstream; tunnels
         Auth(house),  # who calls
         Resolve(house),  # which model will answer
         Quota(house),  # may the caller ask now
@@ -31,4 +34,5 @@ if __name__ != "addons":  # as the package that the script itself imports, this 
         Router(house),  # ask the upstream, with room set aside for each attempt
         Headers(house),  # x-greyfox-* on the answer's head
         Stream(house),  # the answer's pieces, and the end of the exchange
+        Fast(fast),  # all of them in one go, where nobody watches flows
     ]

@@ -7,8 +7,6 @@ mitmproxy lets a flow go on when a hook raises, and skips the rest of the script
 import asyncio
 import functools
 import inspect
-import logging
-import traceback
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -25,12 +23,12 @@ from addons.door import Pull
 from addons.watchers import Watchers
 from greyfox_core.app import App
 from greyfox_core.config.schema import LimitsPart
-from greyfox_core.errors import Refused, TooLarge, Unavailable
+from greyfox_core.errors import Refused, Unavailable
+from greyfox_core.steps import serve
+from greyfox_core.steps.decoding import too_large
 from greyfox_core.values.exchange import Exchange
 from greyfox_core.values.http import Answer
 from greyfox_core.values.tunnel import Tunnel
-
-log = logging.getLogger("greyfox")
 
 ENDS_EXCHANGES = "addons.stream"
 KEPT_FLOWS = 2000
@@ -49,8 +47,7 @@ class House:
         self.proxyserver: Proxyserver | None = None
         self.built_in_next_layer: Callable[[layer.NextLayer], None] | None = None
         self.view: View | None = None  # of mitmweb and the console
-        self.max_body = 33_554_432  # bytes; the configuration's figures once it is read
-        self.max_head = 32_768
+        self.limits = LimitsPart()  # the configuration's once it is read
         self.tunnels: WeakKeyDictionary[connection.Client, Tunnel] = WeakKeyDictionary()
         self.watchers = Watchers()
         self._exchanges: WeakKeyDictionary[http.HTTPFlow, Exchange] = WeakKeyDictionary()
@@ -88,7 +85,7 @@ class House:
 
     def take_limits(self, limits: LimitsPart) -> None:
         """Bounds of what is taken in, from now on."""
-        self.max_body, self.max_head = limits.max_body, limits.max_head
+        self.limits = limits
 
     def bound_view(self, flow: http.HTTPFlow) -> None:
         """mitmweb and the console keep every flow for ever: keep the last ones, and bodies of fewer still."""
@@ -121,6 +118,14 @@ class House:
 
     # --- what the layer asks (see layers.Door)
 
+    @property
+    def max_body(self) -> int:
+        return self.limits.max_body
+
+    @property
+    def max_head(self) -> int:
+        return self.limits.max_head
+
     def watched(self, hook: str) -> bool:
         return self.watchers.of(hook, own=ENDS_EXCHANGES)
 
@@ -137,7 +142,7 @@ class House:
         return exchange.answer.body
 
     def refuse_too_large(self, flow: http.HTTPFlow) -> None:
-        self.refuse(flow, TooLarge(f"The request's body is larger than {self.max_body:,} bytes (limits.max_body)."))
+        self.refuse(flow, too_large(self.max_body))
 
     def refuse_unadmitted(self, flow: http.HTTPFlow) -> None:
         self.refuse(flow, Unavailable("No step of GreyFox has admitted this request, so it is not forwarded."))
@@ -187,20 +192,15 @@ def guarded(hook: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def report(house: House, error: BaseException, where: str) -> None:
-    """Tell the operator of a hook that raised.
-
-    Type and frames only: the text of an exception can quote what it choked on, a prompt or a key.
-    """
-    log.error("%s failed: %s\n%s", where, type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
-    if house.app is not None:
-        house.app.metrics.fail_closed(where)
+    """Tell the operator of a hook that raised."""
+    serve.report(house.app.metrics if house.app is not None else None, error, where)
 
 
 def failed(house: House, flow: http.HTTPFlow, error: BaseException, where: str) -> None:
     """Answer for a hook that raised."""
     if not isinstance(error, Refused):
         report(house, error, where)
-        error = Unavailable("GreyFox could not decide on this request, so it is not forwarded.", retry_after=1)
+        error = Unavailable(serve.UNDECIDED, retry_after=1)
     try:
         house.refuse(flow, error)
     except Exception:

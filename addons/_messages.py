@@ -4,10 +4,10 @@ import time
 
 import orjson
 from mitmproxy import http
-from mitmproxy.net.http import status_codes
 
 from greyfox_core.auth.credentials import strip
 from greyfox_core.errors import Refused
+from greyfox_core.http1.answers import reason
 from greyfox_core.steps.ingress import new_id
 from greyfox_core.values.http import Answer, RequestHead, Way
 from greyfox_core.values.tunnel import Tunnel
@@ -24,10 +24,9 @@ def response_of(answer: Answer, flow: http.HTTPFlow) -> http.Response:
         if not flow.request.is_http2:
             fields.append((b"transfer-encoding", b"chunked"))
     now = time.time()
-    reason = status_codes.RESPONSES.get(answer.status, "Unknown").encode()
     headers = http.Headers()
     headers.fields = tuple(fields)  # past a check of each that they are bytes
-    return http.Response(b"HTTP/1.1", answer.status, reason, headers, body, None, now, now)
+    return http.Response(b"HTTP/1.1", answer.status, reason(answer.status).encode(), headers, body, None, now, now)
 
 
 def plain_refusal(refusal: Refused) -> http.Response:
@@ -62,13 +61,3 @@ def request_head(flow: http.HTTPFlow, tunnel: Tunnel | None) -> RequestHead:
     if absolute:
         return RequestHead(request.method, path, query, headers, Way.PROXY, request.host, request.port)
     return RequestHead(request.method, path, query, headers, Way.BASE_URL)
-
-
-async def collected(answer: Answer) -> None:
-    """Make a body of pieces whole: for clients that cannot take pieces (HTTP/1.0, HEAD)."""
-    if not isinstance(answer.body, bytes):
-        source = answer.body
-        try:
-            answer.body = b"".join([piece async for piece in source])
-        finally:
-            await source.aclose()

@@ -29,8 +29,13 @@ class Pull:
 class Door(Protocol):
     """What the layer asks of the addons. None of these waits."""
 
-    max_body: int  # bytes
-    max_head: int  # bytes
+    @property
+    def max_body(self) -> int:
+        """Bytes."""
+
+    @property
+    def max_head(self) -> int:
+        """Bytes."""
 
     def watched(self, hook: str) -> bool:
         """Whether anybody needs to be told by this hook."""

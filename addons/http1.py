@@ -5,75 +5,17 @@
 - What cannot be read is refused in words that quote nothing of it, and the connection is closed.
 """
 
-import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
-import h11
 from h11._readers import ChunkedReader
-from h11._receivebuffer import ReceiveBuffer
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import Http1Server
 
-from greyfox_core.forwarding.strict_head import head_fault
+from greyfox_core.http1.answers import unreadable
+from greyfox_core.http1.chunks import Chunks
+from greyfox_core.http1.strict_head import head_fault
 from greyfox_core.steps.ingress import new_id
-
-LONGEST_CHUNK_LINE = 4096  # bytes of a chunk's size with its extensions, or of one trailer
-MAX_TRAILERS = 100
-
-_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[^\r\n]*)?\r\n")
-_REASONS = {400: "Bad Request", 431: "Request Header Fields Too Large"}
-
-
-class Chunks:
-    """Reads a chunked body, in the form that h11's readers have."""
-
-    def __init__(self) -> None:
-        self._left = 0  # bytes of the chunk under way
-        self._next = self._size
-        self._trailers = 0
-
-    def __call__(self, buffer: ReceiveBuffer) -> h11.Data | h11.EndOfMessage | None:
-        while True:
-            if self._left:
-                data = buffer.maybe_extract_at_most(self._left)
-                if data is None:
-                    return None
-                self._left -= len(data)
-                return h11.Data(data=bytes(data))
-            line = buffer.maybe_extract_next_line()
-            if line is None:
-                if len(buffer) > LONGEST_CHUNK_LINE or b"\n" in bytes(buffer):
-                    raise h11.RemoteProtocolError("bad chunk line")
-                return None
-            if len(line) > LONGEST_CHUNK_LINE or b"\n" in line[:-2]:
-                raise h11.RemoteProtocolError("bad chunk line")
-            if self._next(bytes(line)):
-                return h11.EndOfMessage()
-
-    def read_eof(self) -> None:
-        raise h11.RemoteProtocolError("the body is incomplete")
-
-    def _size(self, line: bytes) -> bool:
-        found = _SIZE.fullmatch(line)
-        if found is None:
-            raise h11.RemoteProtocolError("bad chunk size")
-        self._left = int(found[1], 16)
-        self._next = self._end_of_chunk if self._left else self._trailer
-        return False
-
-    def _end_of_chunk(self, line: bytes) -> bool:
-        if line != b"\r\n":
-            raise h11.RemoteProtocolError("bad end of chunk")
-        self._next = self._size
-        return False
-
-    def _trailer(self, line: bytes) -> bool:
-        self._trailers += 1
-        if self._trailers > MAX_TRAILERS:
-            raise h11.RemoteProtocolError("too many trailers")
-        return line == b"\r\n"
 
 
 def harden(server: layer.Layer, max_head: int) -> None:
@@ -123,14 +65,4 @@ class StrictServer(Http1Server):
         self.state = self.done
 
     def _answer(self, status: int, message: str) -> Refusal:
-        code = "greyfox_too_large" if status == 431 else "greyfox_bad_request"
-        error = {"message": message, "type": "invalid_request_error", "param": None, "code": code}
-        body = json.dumps({"error": error}).encode()
-        head = [
-            f"HTTP/1.1 {status} {_REASONS[status]}",
-            "content-type: application/json",
-            f"content-length: {len(body)}",
-            f"x-greyfox-request-id: {new_id()}",
-            "connection: close",
-        ]
-        return Refusal(self.conn, "\r\n".join([*head, "", ""]).encode() + body)
+        return Refusal(self.conn, unreadable(status, message, new_id()))

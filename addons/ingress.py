@@ -7,28 +7,32 @@ import logging
 
 from mitmproxy import connection, http
 from mitmproxy.proxy import layer
-from mitmproxy.proxy.layers import TCPLayer
-from mitmproxy.proxy.layers.http import HttpLayer
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers import ClientTLSLayer, TCPLayer
+from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from addons._flow import House, failed, guarded
 from addons._messages import plain_refusal, request_head, show_without_credentials
+from addons.fast_door import FastDoor
+from addons.fast_layer import FastLayer
 from addons.layers import adopt
-from greyfox_core.errors import HeadTooLarge, Refused, TooLarge, Unavailable
-from greyfox_core.forwarding.strict_head import MAX_FIELDS
+from greyfox_core.errors import Refused, Unavailable
 from greyfox_core.steps.finish import PROXY_AUTHENTICATE
+from greyfox_core.steps.serve import STARTING, judge_head
+from greyfox_core.values.tunnel import Tunnel
 
 log = logging.getLogger("greyfox")
 
-STARTING = "GreyFox is starting or stopping. Try again in a moment."
 H2_PREFACE = b"PRI * HTTP/2.0"
 
 
 class Ingress:
     name = "greyfox.ingress"
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, fast: FastDoor) -> None:
         self.house = house
+        self.fast = fast
 
     @guarded
     def requestheaders(self, flow: http.HTTPFlow) -> None:
@@ -40,20 +44,16 @@ class Ingress:
         exchange = app.ingress.open(head, app.rules)
         self.house.begin(flow, exchange)
         app.opened(exchange)
-        if self.house.draining:
-            app.identify.hide(exchange)
-            raise Unavailable(STARTING, retry_after=1)
-        if len(exchange.head.headers) > MAX_FIELDS:  # over HTTP/2; over HTTP/1 it does not get here
-            app.identify.hide(exchange)
-            raise HeadTooLarge(f"The request has more than {MAX_FIELDS} header fields.")
         if flow.error is not None:  # not valid HTTP: mitmproxy answers, nothing may be set aside
             app.identify.hide(exchange)
             exchange.leave()
             return
         declared = flow.request.headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > self.house.max_body:
+        try:
+            judge_head(exchange, int(declared) if declared.isdigit() else None, draining=self.house.draining)
+        except Refused:
             app.identify.hide(exchange)
-            raise TooLarge(f"The request's body is larger than {self.house.max_body:,} bytes (limits.max_body).")
+            raise
 
     async def http_connect(self, flow: http.HTTPFlow) -> None:
         """An authenticated caller's tunnel, or a refusal: most clients show its status alone."""
@@ -98,9 +98,26 @@ class Ingress:
             return
         if not context.client.tls and nl.data_client().startswith(H2_PREFACE):
             context.client.alpn = b"h2"  # HTTP/2 with prior knowledge
-        built_in = self.house.built_in_next_layer
-        if built_in is not None:
-            built_in(nl)
+        if self._straight_tls(context):
+            nl.layer = HttpLayer(context, HTTPMode.regular)
+        elif self.house.built_in_next_layer is not None:
+            self.house.built_in_next_layer(nl)
+        if self.house.watchers.nobody_needs_flows():
+            self._take_fast_door(nl, tunnel)
         for one in context.layers:
             if isinstance(one, HttpLayer):
                 adopt(one, self.house)
+
+    def _straight_tls(self, context: Context) -> bool:
+        """Inside TLS that was opened to the very port: see `_take_fast_door`."""
+        return len(context.layers) == 2 and isinstance(context.layers[1], ClientTLSLayer)
+
+    def _take_fast_door(self, nl: layer.NextLayer, tunnel: Tunnel | None) -> None:
+        """HTTP/1 without flows. What is spoken inside TLS is known after its handshake: then this is asked again."""
+        context, chosen = nl.context, nl.layer
+        if isinstance(chosen, ClientTLSLayer) and type(chosen.child_layer) is HttpLayer:
+            context.layers.remove(chosen.child_layer)
+            chosen.child_layer = layer.NextLayer(context)
+        elif type(chosen) is HttpLayer and context.client.alpn != b"h2":
+            context.layers.remove(chosen)
+            nl.layer = FastLayer(context, self.fast, tunnel)

@@ -19,6 +19,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from mitmproxy import http
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import (
     DropStream,
@@ -97,8 +98,14 @@ class Stream(HttpStream):
         event.request.greyfox_form = event.request.first_line_format  # type: ignore[attr-defined]
         yield from super().state_wait_for_request_headers(event)
         waiting_for_body = self.client_state == self.state_consume_request_body
-        if waiting_for_body and not event.end_stream and self.flow.response:
+        if waiting_for_body and not event.end_stream and self.flow.response and not self.body_has_come():
             yield from self.refuse_early()
+
+    def body_has_come(self) -> bool:
+        """Whole, with its head: then it is read, and the connection is kept."""
+        received = getattr(self.connection, "buf", None)  # of HTTP/1
+        length = self.flow.request.headers.get("content-length", "")
+        return received is not None and length.isdigit() and len(received) >= int(length)
 
     def state_consume_request_body(self, event: events.Event) -> layer.CommandGenerator[None]:
         if isinstance(event, RequestData) and len(self.request_body_buf) + len(event.data) > self.door.max_body:
@@ -138,8 +145,13 @@ class Stream(HttpStream):
         yield HttpResponseHook(self.flow)
         self.flow.live = False
         yield SendHttp(ResponseHeaders(self.stream_id, response, False), self.context.client)
-        yield SendHttp(ResponseData(self.stream_id, response.raw_content or b""), self.context.client)
+        if content := self.content_of(response):
+            yield SendHttp(ResponseData(self.stream_id, content), self.context.client)
         yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
+
+    def content_of(self, response: http.Response) -> bytes:
+        """What is sent of a whole answer behind its head."""
+        return b"" if self.flow.request.method == "HEAD" else response.raw_content or b""
 
     def discard(self, event: events.Event) -> layer.CommandGenerator[None]:
         if isinstance(event, RequestEndOfMessage):
@@ -208,7 +220,7 @@ class Stream(HttpStream):
         self.server_state = self.state_done
         if (yield from self.check_killed(False)):
             return
-        content = response.raw_content or b""
+        content = self.content_of(response)
         yield SendHttp(ResponseHeaders(self.stream_id, response, not content), self.context.client)
         if content:
             yield SendHttp(ResponseData(self.stream_id, content), self.context.client)

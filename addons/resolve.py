@@ -7,8 +7,8 @@ Leaves:  exchange.parsed, exchange.resolution; answers GreyFox's own pages.
 from mitmproxy import http
 
 from addons._flow import House, guarded
+from greyfox_core.steps.serve import local_answer
 from greyfox_core.values.endpoint import Access
-from greyfox_core.values.http import Answer
 
 
 class Resolve:
@@ -25,6 +25,6 @@ class Resolve:
         if exchange.own_page is not None:
             exchange.answer = await app.pages(exchange)
         elif exchange.endpoint is not None and exchange.endpoint.access is Access.LOCAL:
-            exchange.answer = Answer(200, [("content-type", "application/json")], b"{}")
+            exchange.answer = local_answer()
         else:
             await app.resolve(exchange, flow.request.raw_content or b"")

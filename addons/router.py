@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from mitmproxy import http
 
 from addons._flow import House, guarded
-from addons._messages import collected
 from greyfox_core.steps.leaving import ClientLeft
+from greyfox_core.steps.serve import collected
 from greyfox_core.values.exchange import Exchange
 
 

@@ -61,6 +61,13 @@ class Start:
 
     def load(self, loader: Loader) -> None:
         loader.add_option("greyfox_index", bool, True, "Look hooks up in an index instead of asking every addon.")
+        loader.add_option(
+            "greyfox_door",
+            str,
+            "auto",
+            "Serve HTTP/1 with flows, without (fast), or as somebody watches them or not.",
+            choices=["auto", "flow", "fast"],
+        )
         muted = "termlog_verbosity" in ctx.options and ctx.options.termlog_verbosity == "error"  # mitmdump -q
         speak(has_face=loader.master.addons.get("view") is not None, muted=muted)
         config_file = Path(os.environ.get("GREYFOX_CONFIG") or "config.yaml").resolve()

@@ -23,7 +23,7 @@ ORDER: tuple[frozenset[str], ...] = (
     frozenset({"steps"}),
     frozenset({"rules", "metrics", "first_key"}),
     frozenset({"store", "forwarding"}),
-    frozenset({"auth", "quota", "cache", "routing", "dialects", "tokens"}),
+    frozenset({"auth", "quota", "cache", "routing", "dialects", "tokens", "http1"}),
     frozenset({"config"}),
     frozenset({"values"}),
     frozenset({"errors", "clock", "shipped", "connect_lines", "version"}),

@@ -93,7 +93,7 @@ async def ask(house: House, data: bytes) -> Reply | None:
     """Write these bytes on a connection of their own and read one answer."""
     async with wire(house.gateway.port) as line:
         await line.send(data)
-        return await line.reply()
+        return await line.reply(to_head=data.startswith(b"HEAD "))
 
 
 def chat(*fields: str, body: bytes = CHAT_BODY, **options: Any) -> bytes:

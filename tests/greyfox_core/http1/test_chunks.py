@@ -8,7 +8,7 @@ from h11._receivebuffer import ReceiveBuffer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from addons.http1 import LONGEST_CHUNK_LINE, MAX_TRAILERS, Chunks
+from greyfox_core.http1.chunks import LONGEST_CHUNK_LINE, MAX_TRAILERS, Chunks
 
 
 def read(*pieces: bytes) -> tuple[bytes, bool, bytes]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greyfox_core.forwarding.strict_head import MAX_FIELDS, head_fault
+from greyfox_core.http1.strict_head import MAX_FIELDS, head_fault
 
 GOOD = b"POST /v1/chat/completions?a=b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nX-\xc3: \xc3\tb\r\n\r\n"
 ROOM = 10_000

@@ -1,0 +1,198 @@
+"""The fast door behind its layer: one request from its head to its answer's last byte, without a flow.
+
+Nothing here knows mitmproxy's layers. The steps are those of the flow door, in one go (`greyfox_core.steps.serve`).
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from mitmproxy import connection
+
+from addons._flow import House, report
+from addons.patience import Watchman
+from greyfox_core.app import App
+from greyfox_core.http1 import answers
+from greyfox_core.http1.requests import Head
+from greyfox_core.steps.relay import BrokenOff
+from greyfox_core.values.exchange import Exchange
+from greyfox_core.values.http import Answer, RequestHead, Source, Way
+from greyfox_core.values.principal import Principal
+from greyfox_core.values.tunnel import Tunnel
+
+UNSENT = 65_536  # bytes that wait for a slow reader before no more is fetched for it
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One request under way. `task` is what its layer waits for; `piece` is the next of an answer that is pulled."""
+
+    app: App
+    client: connection.Client
+    exchange: Exchange
+    to_head: bool
+    close: bool  # no other request is read after this one
+    task: asyncio.Task[None] | None = None
+    piece: bytes | None = None
+    sent: bool = False  # the answer has gone out by itself
+    cut: bool = False  # the answer broke off: the client must see that
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Do `work`, as far as it goes without waiting. Whether that was all of it."""
+        task: asyncio.Task[None] = asyncio.Task(work, loop=asyncio.get_running_loop(), eager_start=True)
+        if task.done():
+            return True
+        self.task = task
+        return False
+
+    def whole(self, answer: Answer) -> bytes:
+        """The bytes of an answer that does not come in pieces."""
+        body = answer.body
+        assert isinstance(body, bytes)
+        return answers.whole(answer.status, answer.headers, body, to_head=self.to_head, close=self.close)
+
+
+class FastDoor:
+    """What the layers of all connections share."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.watchman = Watchman()
+
+    def open(self, app: App, client: connection.Client, head: Head, tunnel: Tunnel | None) -> Call:
+        """A request whose head has come; with all that can be decided on that."""
+        if tunnel is None:
+            request = RequestHead(head.method, head.path, head.query, head.fields, Way.BASE_URL)
+        else:
+            request = RequestHead(head.method, head.path, head.query, head.fields, Way.TUNNEL, tunnel.host, tunnel.port)
+        exchange = app.ingress.open(request, app.rules)
+        app.opened(exchange)
+        call = Call(app, client, exchange, to_head=head.method == "HEAD", close=not head.keep_alive)
+        bound: Principal | None = tunnel.principal if tunnel is not None else None
+        if not app.serve.head(exchange, bound, head.length, draining=self.house.draining):
+            call.begin(app.serve.caller(exchange, bound))
+        return call
+
+    async def serve(self, call: Call, body: bytes, writer: asyncio.StreamWriter | None) -> None:
+        """All that follows once the body is there. An answer in pieces is sent by `writer`, if there is one."""
+        exchange = call.exchange
+        await call.app.serve(exchange, body)
+        answer = exchange.answer
+        if answer is not None and writer is not None and not isinstance(answer.body, bytes):
+            call.sent = True
+            writer.write(answers.begun(answer.status, answer.headers, close=call.close))
+            await self._send(call, answer.body, writer)
+
+    async def pull(self, call: Call) -> None:
+        """Leave the next piece in `call`, or none at the end; for a connection that only its layers can write to."""
+        answer = call.exchange.answer
+        assert answer is not None and not isinstance(answer.body, bytes)
+        handler = self.house.connection_of(call.client)
+        try:
+            with Interruptible(call):
+                if handler is not None:
+                    await handler.drain_writers()
+                call.piece = await anext(answer.body)
+        except StopAsyncIteration:
+            return
+        except Interrupted:
+            pass
+        except Exception as error:
+            self._broken(call, error)
+        if call.piece is None:
+            call.cut = True
+            await answer.body.aclose()
+
+    async def _send(self, call: Call, source: Source, writer: asyncio.StreamWriter) -> None:
+        transport = writer.transport
+        try:
+            with Interruptible(call):
+                async for piece in source:
+                    writer.write(answers.chunk(piece))
+                    if transport.get_write_buffer_size() > UNSENT:
+                        async with asyncio.timeout(call.exchange.rules.config.limits.send_timeout):
+                            await writer.drain()
+                writer.write(answers.LAST_CHUNK)
+                return
+        except Interrupted:
+            pass
+        except Exception as error:
+            self._broken(call, error)
+        call.cut = True
+        await source.aclose()
+        if transport.get_write_buffer_size() > UNSENT:
+            transport.abort()  # it would wait for a reader who does not read
+
+    def _broken(self, call: Call, error: Exception) -> None:
+        """The head has gone out: all that is left is to let the client see that the rest is missing."""
+        if not isinstance(error, BrokenOff | TimeoutError | ConnectionError):
+            report(self.house, error, "FastDoor")
+
+    def gone(self, call: Call) -> None:
+        """The client has left: what is done for it ends at once."""
+        call.exchange.leave()
+
+    def closed(self, call: Call) -> None:
+        """Nothing more is done for this request."""
+        call.app.closed(call.exchange)
+
+    def hold(self, client: connection.Client) -> None:
+        """Take in no more from a client that sends request after request and waits for no answer."""
+        if (reading := self._reading(client)) is not None:
+            reading.pause_reading()
+
+    def go_on(self, client: connection.Client) -> None:
+        """Take in what it sends again."""
+        if (reading := self._reading(client)) is not None:
+            reading.resume_reading()
+
+    def _reading(self, client: connection.Client) -> asyncio.ReadTransport | None:
+        writer = self.writer_of(client)
+        if writer is None or writer.is_closing():
+            return None
+        transport: asyncio.BaseTransport = writer.transport
+        return transport if isinstance(transport, asyncio.ReadTransport) else None
+
+    def end(self, client: connection.Client, last_words: bytes) -> None:
+        """Close a connection whose client takes too long."""
+        handler = self.house.connection_of(client)
+        io = handler.transports.get(client) if handler is not None else None
+        if io is not None and io.handler is not None:
+            if last_words and isinstance(io.writer, asyncio.StreamWriter):
+                io.writer.write(last_words)
+            io.handler.cancel("the client takes too long")
+
+    def writer_of(self, client: connection.Client) -> asyncio.StreamWriter | None:
+        """Where a plain connection's bytes go."""
+        handler = self.house.connection_of(client)
+        io = handler.transports.get(client) if handler is not None else None
+        return io.writer if io is not None and isinstance(io.writer, asyncio.StreamWriter) else None
+
+
+class Interrupted(Exception):
+    """The client has left, or may have no more."""
+
+
+class Interruptible:
+    """While inside, the exchange's `leave` ends the waiting, by Interrupted."""
+
+    def __init__(self, call: Call) -> None:
+        self._exchange = call.exchange
+
+    def __enter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self._exchange.on_gone = self._leave
+        if self._exchange.gone:
+            raise Interrupted
+
+    def _leave(self) -> None:
+        self._task.cancel()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._exchange.on_gone = None
+        if kind is asyncio.CancelledError and self._exchange.gone:
+            self._task.uncancel()
+            raise Interrupted from None
