@@ -14,7 +14,7 @@ from addons._flow import House, report
 from addons.patience import Watchman
 from greyfox_core.app import App
 from greyfox_core.http1 import answers
-from greyfox_core.http1.requests import Head
+from greyfox_core.http1.requests import Head, RequestReader
 from greyfox_core.steps.relay import BrokenOff
 from greyfox_core.values.exchange import Exchange
 from greyfox_core.values.http import Answer, RequestHead, Source, Way
@@ -60,19 +60,31 @@ class FastDoor:
         self.house = house
         self.watchman = Watchman()
 
+    def reader(self) -> RequestReader:
+        """For the requests of one connection."""
+        limits, app = self.house.limits, self.house.app
+        known = {} if app is None else app.known.parsed
+        return RequestReader(limits.max_head, limits.max_body, known)
+
     def open(self, app: App, client: connection.Client, head: Head, tunnel: Tunnel | None) -> Call:
         """A request whose head has come; with all that can be decided on that."""
-        if tunnel is None:
-            request = RequestHead(head.method, head.path, head.query, head.fields, Way.BASE_URL)
-        else:
-            request = RequestHead(head.method, head.path, head.query, head.fields, Way.TUNNEL, tunnel.host, tunnel.port)
-        exchange = app.ingress.open(request, app.rules)
-        app.opened(exchange)
-        call = Call(app, client, exchange, to_head=head.method == "HEAD", close=not head.keep_alive)
+        if tunnel is None and not self.house.draining:
+            known = app.known.recall(head, app.rules)
+            if known is not None and (head.length or 0) <= app.rules.config.limits.max_body:
+                return self._call(app, client, head, app.ingress.open_known(known))
+        way, host, port = (Way.BASE_URL, "", 0) if tunnel is None else (Way.TUNNEL, tunnel.host, tunnel.port)
+        request = RequestHead(head.method, head.path, head.query, head.fields, way, host, port)
+        call = self._call(app, client, head, app.ingress.open(request, app.rules))
         bound: Principal | None = tunnel.principal if tunnel is not None else None
-        if not app.serve.head(exchange, bound, head.length, draining=self.house.draining):
-            call.begin(app.serve.caller(exchange, bound))
+        if not app.serve.head(call.exchange, bound, head.length, draining=self.house.draining):
+            call.begin(app.serve.caller(call.exchange, bound))
+        elif tunnel is None:
+            app.known.remember(head, call.exchange)
         return call
+
+    def _call(self, app: App, client: connection.Client, head: Head, exchange: Exchange) -> Call:
+        app.opened(exchange)
+        return Call(app, client, exchange, to_head=head.method == "HEAD", close=not head.keep_alive)
 
     async def serve(self, call: Call, body: bytes, writer: asyncio.StreamWriter | None) -> None:
         """All that follows once the body is there. An answer in pieces is sent by `writer`, if there is one."""

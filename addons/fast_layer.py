@@ -19,7 +19,7 @@ from addons.fast_door import Call, FastDoor
 from addons.layers import DISCARD, adopt
 from addons.patience import Awaited, Patience
 from greyfox_core.http1.answers import CONTINUE, LAST_CHUNK, begun, chunk, unreadable
-from greyfox_core.http1.requests import BadBody, Foreign, Head, RequestReader, TooLong
+from greyfox_core.http1.requests import BadBody, Foreign, Head, TooLong
 from greyfox_core.steps.decoding import too_large
 from greyfox_core.steps.ingress import new_id
 from greyfox_core.values.tunnel import Tunnel
@@ -48,7 +48,7 @@ class FastLayer(layer.Layer):
         super().__init__(context)
         self._door = door
         self._tunnel = tunnel
-        self._reader = RequestReader(door.house.max_head, door.house.max_body)
+        self._reader = door.reader()
         self._successor: HttpLayer | None = None
         self._call: Call | None = None
         self._discarded: int | None = None  # bytes of a body that nobody wants

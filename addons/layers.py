@@ -3,11 +3,9 @@
 mitmproxy sends an addon's own answer only whole, after the whole request, and forwards whatever no addon answered.
 `Stream` changes just that, for every HTTP connection of the gateway:
 
-- an answer with a body source is pulled piece by piece, by one hook a piece (`gf_chunk`), over HTTP/1, HTTP/2 and
-inside CONNECT;
+- an answer with a body source is pulled piece by piece, by one hook a piece (`gf_chunk`);
 - a refusal decided on the head is sent before the body has come;
-- nothing is forwarded by mitmproxy itself: what no step answered is refused;
-- mitmproxy's own error pages become errors in the caller's dialect;
+- what no step answered is refused, never forwarded; mitmproxy's own error pages become errors in the caller's dialect;
 - a client that leaves is told to the steps at once, while they wait.
 
 `pinned.check()` stops the start with one line where a later mitmproxy has moved what this file relies on.
@@ -103,9 +101,8 @@ class Stream(HttpStream):
 
     def body_has_come(self) -> bool:
         """Whole, with its head: then it is read, and the connection is kept."""
-        received = getattr(self.connection, "buf", None)  # of HTTP/1
         length = self.flow.request.headers.get("content-length", "")
-        return received is not None and length.isdigit() and len(received) >= int(length)
+        return length.isdigit() and len(getattr(self.connection, "buf", b"")) >= int(length)  # HTTP/2 has no buffer
 
     def state_consume_request_body(self, event: events.Event) -> layer.CommandGenerator[None]:
         if isinstance(event, RequestData) and len(self.request_body_buf) + len(event.data) > self.door.max_body:
@@ -145,12 +142,10 @@ class Stream(HttpStream):
         yield HttpResponseHook(self.flow)
         self.flow.live = False
         yield SendHttp(ResponseHeaders(self.stream_id, response, False), self.context.client)
-        if content := self.content_of(response):
-            yield SendHttp(ResponseData(self.stream_id, content), self.context.client)
+        yield SendHttp(ResponseData(self.stream_id, self.content_of(response)), self.context.client)
         yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
 
     def content_of(self, response: http.Response) -> bytes:
-        """What is sent of a whole answer behind its head."""
         return b"" if self.flow.request.method == "HEAD" else response.raw_content or b""
 
     def discard(self, event: events.Event) -> layer.CommandGenerator[None]:

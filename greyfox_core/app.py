@@ -40,6 +40,7 @@ from greyfox_core.steps.finish import Finish
 from greyfox_core.steps.forward import Forward
 from greyfox_core.steps.identify import Identify
 from greyfox_core.steps.ingress import Ingress
+from greyfox_core.steps.known import KnownHeads
 from greyfox_core.steps.open_attempt import Background, Books
 from greyfox_core.steps.pages import Pages
 from greyfox_core.steps.recall import Recall
@@ -99,6 +100,7 @@ class App:
         dialects = Dialects()
         self.ingress = Ingress(clock)
         self.identify = Identify(self._authenticator)
+        self.known = KnownHeads(self.identify)
         self.resolve = Resolve(dialects, self._counter)
         self.admit = Admit(self._admission)
         self.recall = Recall(self._cache, dialects, self._admission, clock)

@@ -26,14 +26,14 @@ ORDER: tuple[frozenset[str], ...] = (
     frozenset({"auth", "quota", "cache", "routing", "dialects", "tokens", "http1"}),
     frozenset({"config"}),
     frozenset({"values"}),
-    frozenset({"errors", "clock", "shipped", "connect_lines", "version"}),
+    frozenset({"errors", "clock", "record", "shipped", "connect_lines", "version"}),
 )
 FEATURES = next(row for row in ORDER if "quota" in row)
 # The exchange carries what the parts above put on it. It may name their types, for the type checker alone.
 NAMES_TYPES_ABOVE = "values"
 # These are handed plain values: not even the configuration's form is theirs to know.
 PURE_FEATURES = frozenset({"tokens"})
-BELOW_FEATURES = frozenset({"values", "errors", "clock"})
+BELOW_FEATURES = frozenset({"values", "errors", "clock", "record"})
 
 LONGEST_ADDON = 250
 LONGEST_CORE_MODULE = 400

@@ -9,7 +9,7 @@ Errors:  Unauthenticated, the same for every reason; StoreUnavailable where a ke
 
 import hmac
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cachetools import LRUCache
@@ -29,10 +29,14 @@ REMEMBERED_PROXY_CLIENTS = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """`passthrough` are the caller's own upstream credentials, as header fields."""
+    """`passthrough` are the caller's own upstream credentials, as header fields.
+
+    `key` is the virtual key by which alone the caller is known; None where anything else has a part in it.
+    """
 
     principal: Principal
     passthrough: Headers
+    key: KeyRecord | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class _Held:
 
     principal: Principal
     by: bytes | float
+    key: KeyRecord | None = None
 
 
 class Authenticator:
@@ -101,6 +106,10 @@ class Authenticator:
             holds = self._usable(await self._keys.by_digest(digest), digest)
         return holds
 
+    def still_holds(self, key: KeyRecord) -> bool:
+        """Whether memory knows this very key, and it is usable."""
+        return self._keys.cached(key.digest) is key and key.usable(self._clock.now())
+
     async def close(self) -> None:
         """End what is under way to issuers."""
         await self._issuers.close()
@@ -119,7 +128,9 @@ class Authenticator:
             self._keep(held[0])
         # Without a word to the proxy the other slots hold leftovers, an SDK's placeholder say: they go nowhere.
         identified = bound is not None or presented.proxy is not None
-        return Identity(principal, presented.foreign if identified else ())
+        if identified:
+            return Identity(principal, presented.foreign)
+        return Identity(principal, (), held[0].key if len(held) == 1 else None)
 
     # --- one credential
 
@@ -144,7 +155,7 @@ class Authenticator:
     def _of_record(self, record: KeyRecord | None, digest: bytes) -> _Held:
         if record is None or not self._usable(record, digest):
             raise unauthenticated()
-        return _Held(Principal(record.user, record.id, record.team, record.roles, record.models), digest)
+        return _Held(Principal(record.user, record.id, record.team, record.roles, record.models), digest, record)
 
     def _usable(self, record: KeyRecord | None, digest: bytes) -> bool:
         return record is not None and hmac.compare_digest(record.digest, digest) and record.usable(self._clock.now())

@@ -10,12 +10,12 @@ import hashlib
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
 
 from greyfox_core.config.schema import CachePart, Exclusion
 from greyfox_core.config.units import duration
+from greyfox_core.record import record
 from greyfox_core.values.endpoint import Endpoint
 from greyfox_core.values.http import Headers, RequestHead
 from greyfox_core.values.principal import Principal
@@ -29,7 +29,7 @@ _SAFE = re.compile(r"[A-Za-z0-9._:/@=+-]{1,64}")
 _SECONDS = re.compile(r"[0-9]{1,19}")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CacheControl:
     """What of a request's Cache-Control concerns a cache. `max_age` is seconds."""
 
@@ -54,7 +54,7 @@ class CacheControl:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Controls:
     """What one request asks of the cache, within what the operator allows. `ttl` is of the entry it may make."""
 

@@ -3,14 +3,15 @@
 Units: seconds on the clock that a request's other durations use; sizes are bytes.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Protocol
 
+from greyfox_core.record import record
 from greyfox_core.values.usage import Usage
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Entry:
     """One whole, successful answer, as it went to the first client.
 
@@ -39,7 +40,7 @@ class Entry:
         return max(0, int(self.stored_at + self.ttl - now))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Stats:
     """Since the start, but for `entries` and `size`, which are now. `refused` were too large to be kept."""
 

@@ -11,7 +11,6 @@ Source:  RFC 9211 (Cache-Status), RFC 9111 section 5.1 (Age).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from greyfox_core.cache.fingerprint import fingerprint
@@ -21,6 +20,7 @@ from greyfox_core.cache.recorder import Recorder
 from greyfox_core.clock import Clock
 from greyfox_core.config.schema import CachePart
 from greyfox_core.errors import NotCached
+from greyfox_core.record import record
 from greyfox_core.values.http import Headers, RequestHead
 from greyfox_core.values.principal import Principal
 from greyfox_core.values.request import ParsedRequest
@@ -41,7 +41,7 @@ VERSION_FIELDS = (
 CREDENTIAL_PARAMETERS = ("key", "access_token")  # the rest of a query can change an answer
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Asked:
     """One metered request, resolved. `fields` is its body without what cannot change the answer, made when needed.
 
@@ -59,7 +59,7 @@ class Asked:
     passthrough: Headers = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Decision:
     """`state` is what `x-greyfox-cache` says. `key` is where the answer is to be stored; None: nowhere.
 
@@ -74,6 +74,15 @@ class Decision:
     tags: frozenset[str] = frozenset()
 
 
+@record
+class Plan:
+    """What is to be done for one request, by the request alone. `reason` is why it bypasses the cache; else None."""
+
+    controls: Controls
+    reason: str | None
+    key: bytes = b""
+
+
 class Cache:
     """Decides and keeps; where the entries lie is `entries`' affair."""
 
@@ -81,22 +90,27 @@ class Cache:
         self._entries = entries
         self._clock = clock
 
-    async def lookup(self, asked: Asked, config: CachePart) -> Decision:
-        """Decide for one request. Raises NotCached."""
+    def plan(self, asked: Asked, config: CachePart) -> Plan:
+        """Where the answer would lie. Looks at nothing but the request."""
         controls = controls_of(asked.head, config)
         reason = _bypass_reason(asked, controls, config)
-        if reason is not None:
-            if controls.control.only_if_cached:
+        return Plan(controls, reason) if reason is not None else Plan(controls, None, _key(asked, controls, config))
+
+    async def lookup(self, plan: Plan) -> Decision:
+        """Decide for one request. Raises NotCached."""
+        control = plan.controls.control
+        if plan.reason is not None:
+            if control.only_if_cached:
                 raise _not_cached()
-            return Decision("bypass", reason=reason)
-        key = _key(asked, controls, config)
-        if not controls.control.no_cache:
-            entry = await self._entries.get(key, max_age=controls.control.max_age)
+            return Decision("bypass", reason=plan.reason)
+        if not control.no_cache:
+            entry = await self._entries.get(plan.key, max_age=control.max_age)
             if entry is not None:
                 return Decision("hit", entry=entry)
-        if controls.control.only_if_cached:
+        if control.only_if_cached:
             raise _not_cached()
-        return Decision("miss", key=key if controls.ttl > 0 else None, ttl=controls.ttl, tags=controls.tags)
+        ttl = plan.controls.ttl
+        return Decision("miss", key=plan.key if ttl > 0 else None, ttl=ttl, tags=plan.controls.tags)
 
     def recorder(self, config: CachePart) -> Recorder:
         """For the pieces of a stream that may be stored."""

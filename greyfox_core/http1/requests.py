@@ -15,8 +15,9 @@ Source:  RFC 9112; llhttp through httptools, with none of its lenient flags.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import h11
 import httptools
@@ -29,6 +30,8 @@ _END = b"\r\n\r\n"
 _PORT = r"(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}" + _PORT)
 _LENGTH = re.compile(r"0|[1-9][0-9]{0,15}")
+_FIGURES = re.compile(rb"0|[1-9][0-9]{0,15}")
+_LENGTHS = (b"\r\ncontent-length: ", b"\r\nContent-Length: ")
 _TARGET = re.compile(rb"/[\x21-\x7e]*")
 _FIRST = re.compile(rb"[A-Z]{3,10} /")  # of what is worth waiting for the rest
 
@@ -46,7 +49,8 @@ class Head:
     """A request's head as it came. `path` and `query` are raw; names of `fields` are in lower case.
 
     `length` is the body's in bytes, None where it comes in chunks. `expects` is whether the client waits to be asked
-    for the body. `keep_alive` is whether it wants another request on this connection.
+    for the body. `keep_alive` is whether it wants another request on this connection. `raw` are its bytes but for the
+    figures of its length: heads of one client mostly differ in nothing else.
     """
 
     method: str
@@ -56,6 +60,7 @@ class Head:
     length: int | None
     expects: bool
     keep_alive: bool
+    raw: bytes
 
 
 class Foreign:
@@ -66,15 +71,20 @@ FOREIGN = Foreign()
 
 
 class RequestReader:
-    """`max_head` bounds a head, `max_body` a body that comes in chunks (a stated length is judged by the caller)."""
+    """`max_head` bounds a head, `max_body` a body that comes in chunks (a stated length is judged by the caller).
 
-    def __init__(self, max_head: int, max_body: int) -> None:
+    `known` are heads that were read before, by `raw`: those are not read anew.
+    """
+
+    def __init__(self, max_head: int, max_body: int, known: Mapping[bytes, Head] = MappingProxyType({})) -> None:
+        self._known = known
         self.max_head = max_head
         self.max_body = max_body
         self._parser = httptools.HttpRequestParser(self)
         self._data = b""  # not read yet: a head, and what came behind it
         self._target = b""
         self._fields: list[tuple[str, str]] = []
+        self._fed = False  # the parser has read the head, and is to see the body
         self._length: int | None = 0
         self._left = 0  # of a body with a length
         self._pieces: list[bytes] = []
@@ -108,18 +118,29 @@ class RequestReader:
         end = data.find(_END) + 4
         if end < 4:
             return self._is_it_worth_waiting(data)
-        self._target, self._fields = b"", []
-        parser = self._parser
-        try:
-            parser.feed_data(data if end == len(data) else data[:end])
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            return FOREIGN
-        head = self._understood(parser) if end <= self.max_head else None
-        if head is None:
+        raw, figures = _without_length(data, end)
+        head: Head | None = self._known.get(raw)
+        if head is not None and (figures is None or _FIGURES.fullmatch(figures)):
+            length = head.length if figures is None else int(figures)
+            head = Head(
+                head.method, head.path, head.query, head.fields, length, head.expects, head.keep_alive, head.raw
+            )
+            self._fed = False
+        elif (head := self._parsed(data, end, raw)) is None:
             return FOREIGN
         self._data = data[end:]
         self._expect_body(head.length)
         return head
+
+    def _parsed(self, data: bytes, end: int, raw: bytes) -> Head | None:
+        self._target, self._fields = b"", []
+        parser = self._parser
+        self._fed = True
+        try:
+            parser.feed_data(data if end == len(data) else data[:end])
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            return None
+        return self._understood(parser, raw) if end <= self.max_head else None
 
     def _is_it_worth_waiting(self, data: bytes) -> Foreign | None:
         if not data:
@@ -128,7 +149,7 @@ class RequestReader:
             return FOREIGN
         return None
 
-    def _understood(self, parser: httptools.HttpRequestParser) -> Head | None:
+    def _understood(self, parser: httptools.HttpRequestParser, raw: bytes) -> Head | None:
         target, fields = self._target, self._fields
         method = parser.get_method()
         if not _TARGET.fullmatch(target) or not self._data.startswith(b"%b %b HTTP/1.1\r\n" % (method, target)):
@@ -158,7 +179,9 @@ class RequestReader:
         if hosts != 1:
             return None
         path, _, query = target.decode("ascii").partition("?")
-        return Head(method.decode("ascii"), path, query, tuple(fields), length, expects, parser.should_keep_alive())
+        return Head(
+            method.decode("ascii"), path, query, tuple(fields), length, expects, parser.should_keep_alive(), raw
+        )
 
     # what llhttp calls
 
@@ -166,7 +189,7 @@ class RequestReader:
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._fields.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+        self._fields.append((name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")))
 
     # --- bodies
 
@@ -203,7 +226,8 @@ class RequestReader:
             piece, self._data = data, b""
         self._left -= len(piece)
         if piece:
-            self._parser.feed_data(piece)  # so that it knows where the next head begins
+            if self._fed:
+                self._parser.feed_data(piece)  # so that it knows where the next head begins
             if not self._left and not self._pieces and keep != _drop:
                 return piece
             keep(piece)
@@ -230,3 +254,14 @@ class RequestReader:
 
 def _drop(piece: bytes) -> None:
     """Nobody wants it."""
+
+
+def _without_length(data: bytes, end: int) -> tuple[bytes, bytes | None]:
+    """A head without the figures of its length, in the spellings that clients use; and the figures, if it has some."""
+    for name in _LENGTHS:
+        at = data.find(name, 0, end)
+        if at >= 0:
+            at += len(name)
+            stop = data.find(b"\r", at)
+            return data[:at] + data[stop:end], data[at:stop]
+    return data[:end], None

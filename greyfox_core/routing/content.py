@@ -91,6 +91,11 @@ class Reading:
             self._known[name], self._left = self._contents.search(name, self._text, self._left)
         return self._known[name]
 
+    @property
+    def in_time(self) -> bool:
+        """Whether no set was cut short."""
+        return self._left > 0
+
     def _text(self, over: str) -> str:
         if over not in self._made:
             self._made[over] = getattr(self._texts, over)()

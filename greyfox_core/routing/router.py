@@ -64,6 +64,7 @@ class Router:
         self._apis = {name: upstream.dialect for name, upstream in config.upstreams.items()}
         self._defaults = Defaults(config.upstreams)
         self._rules = tuple(_Rule.of(route) for route in config.routes)
+        self._counts = any(rule.when.input_tokens is not None for rule in self._rules)  # estimates, which learn
         self._contents = Contents(config.content, seconds=seconds, report=report or _warn)
 
     def resolve(
@@ -79,11 +80,12 @@ class Router:
         if not principal.may_use(request.model):
             raise _forbidden((request.model,))
         model, pinned = follow(self._aliases, request.model)
-        rule = None
+        rule, repeatable = None, True
         if self._rules:
             reading = self._contents.reading(texts)
             asked = Asked(principal, request, model, tokens=cache(input_tokens), content=reading.fits)
             rule = next((rule for rule in self._rules if fits(rule.when, asked)), None)
+            repeatable = not self._counts and reading.in_time and not (rule is not None and rule.weighted)
         api = request.endpoint.api
         if rule is None:
             uses = [(Target(self._default(api, model, pinned, addressed), model), 1)]
@@ -99,7 +101,7 @@ class Router:
         if not permitted:
             raise _forbidden(target.model for target, _ in uses)
         ordered = self._drawn(permitted) if rule is not None and rule.weighted else [target for target, _ in permitted]
-        return Resolution(DEFAULT if rule is None else rule.name, tuple(dict.fromkeys(ordered)))
+        return Resolution(DEFAULT if rule is None else rule.name, tuple(dict.fromkeys(ordered)), repeatable)
 
     def _default(self, api: str, model: str, pinned: str | None, addressed: str | None) -> str:
         if pinned is not None:

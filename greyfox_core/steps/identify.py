@@ -8,6 +8,7 @@ wishes to GreyFox. Raises Unauthenticated, or what `unrouted` says.
 from dataclasses import replace
 
 from greyfox_core.auth.credentials import strip
+from greyfox_core.auth.keys import KeyRecord
 from greyfox_core.auth.service import Authenticator, Identity
 from greyfox_core.values.exchange import Exchange
 from greyfox_core.values.principal import Principal
@@ -31,6 +32,10 @@ class Identify:
         """Decide, asking the store or an issuer where memory does not know."""
         self._leave(exchange, await self._authenticator.authenticate(exchange.head, bound))
 
+    def still_holds(self, key: KeyRecord) -> bool:
+        """Whether the key that a caller was known by holds still, as far as memory can tell."""
+        return self._authenticator.still_holds(key)
+
     def hide(self, exchange: Exchange) -> None:
         """Take every credential out of the exchange's head: from here on it can be shown, logged and forwarded."""
         head = exchange.head
@@ -40,6 +45,7 @@ class Identify:
 
     def _leave(self, exchange: Exchange, identity: Identity) -> None:
         exchange.principal = identity.principal
+        exchange.key = identity.key
         exchange.passthrough = identity.passthrough
         if exchange.unrouted is not None:
             raise exchange.unrouted

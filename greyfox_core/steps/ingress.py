@@ -4,7 +4,7 @@ Leaves: exchange.endpoint and exchange.addressed; or exchange.unrouted, which on
 exchange.own_page.
 """
 
-import os
+import random
 import time
 from collections.abc import Mapping
 
@@ -12,6 +12,7 @@ from greyfox_core.clock import Clock
 from greyfox_core.dialects.paths import Served, classify, classify_at
 from greyfox_core.errors import BadRequest, Forbidden, MethodNotAllowed, NoRoute, Refused
 from greyfox_core.rules import Rules
+from greyfox_core.steps.known import Known
 from greyfox_core.values.exchange import Exchange
 from greyfox_core.values.http import RequestHead, Way
 
@@ -20,8 +21,11 @@ NEVER_SERVED = ("TRACE", "CONNECT")
 
 
 def new_id() -> str:
-    """A request's id: `gfr_`, the time in milliseconds, 64 random bits; ids sort by time."""
-    return f"gfr_{int(time.time() * 1000):012x}{os.urandom(8).hex()}"
+    """A request's id: `gfr_`, the time in milliseconds, 64 random bits; ids sort by time.
+
+    Whoever can guess one learns nothing by it, so it is not worth a system call.
+    """
+    return f"gfr_{int(time.time() * 1000):012x}{random.getrandbits(64):016x}"
 
 
 class Ingress:
@@ -41,6 +45,21 @@ class Ingress:
         except Refused as refusal:
             exchange.unrouted = refusal
         return exchange
+
+    def open_known(self, known: Known) -> Exchange:
+        """The exchange of a request whose head is known, as `open` and `identify` would leave it."""
+        return Exchange(
+            id=new_id(),
+            head=known.head,
+            started=self._clock.monotonic(),
+            rules=known.rules,
+            endpoint=known.endpoint,
+            addressed=known.addressed,
+            principal=known.principal,
+            controls=known.controls,
+            key=known.key,
+            known=known,
+        )
 
     def _classify(self, exchange: Exchange, served: Mapping[str, Served]) -> None:
         head = exchange.head

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from greyfox_core.cache.ports import Entry
 from greyfox_core.cache.recorder import Recorder
-from greyfox_core.cache.service import Asked, Cache, Decision
+from greyfox_core.cache.service import Asked, Cache, Decision, Plan
 from greyfox_core.clock import Clock
 from greyfox_core.dialects.registry import Dialects
 from greyfox_core.forwarding.headers import answer_headers
@@ -48,8 +48,7 @@ class Recall:
         """Answer from the cache, or leave the key for the answer to come."""
         if exchange.parsed is None:
             return
-        asked = self._asked(exchange)
-        decision = await self._cache.lookup(asked, exchange.rules.config.cache)
+        decision = await self._cache.lookup(self._plan(exchange))
         exchange.cache_state = decision.state
         exchange.cache_headers = self._cache.headers(decision)
         if decision.entry is not None:
@@ -58,6 +57,15 @@ class Recall:
         if exchange.exhausted is not None:
             raise exchange.exhausted
         exchange.cache_key, exchange.cache_ttl, exchange.cache_tags = decision.key, decision.ttl, decision.tags
+
+    def _plan(self, exchange: Exchange) -> Plan:
+        decided = exchange.decided
+        if decided is not None and decided.plan is not None:
+            return decided.plan
+        plan = self._cache.plan(self._asked(exchange), exchange.rules.config.cache)
+        if decided is not None:
+            decided.plan = plan
+        return plan
 
     def _asked(self, exchange: Exchange) -> Asked:
         parsed, resolution, who = exchange.parsed, exchange.resolution, exchange.principal

@@ -13,6 +13,7 @@ from greyfox_core.dialects.registry import Dialects
 from greyfox_core.routing.free import resolve_free
 from greyfox_core.routing.router import Texts
 from greyfox_core.steps.decoding import decoded
+from greyfox_core.steps.known import Decided, KnownBodies
 from greyfox_core.tokens.count import TokenCounter
 from greyfox_core.values.endpoint import Access
 from greyfox_core.values.exchange import Exchange
@@ -29,6 +30,7 @@ class Resolve:
     def __init__(self, dialects: Dialects, counter: TokenCounter) -> None:
         self._dialects = dialects
         self._counter = counter
+        self._bodies = KnownBodies()
 
     async def __call__(self, exchange: Exchange, body: bytes) -> None:
         """Decide.
@@ -37,6 +39,11 @@ class Resolve:
         """
         endpoint, rules = exchange.endpoint, exchange.rules
         assert endpoint is not None and exchange.principal is not None
+        decided = self._bodies.recall(exchange.known, body)
+        if decided is not None:
+            exchange.decided = decided
+            exchange.parsed, exchange.resolution, exchange.tags = decided.parsed, decided.resolution, decided.tags
+            return
         exchange.tags = tags_of(exchange.control("x-greyfox-tags"))
         limits = rules.config.limits
         encoding = ",".join(exchange.head.all("content-encoding"))
@@ -57,6 +64,8 @@ class Resolve:
             texts=_texts(dialect, exchange.parsed),
             input_tokens=partial(self._rough_count, dialect, exchange.parsed),
         )
+        exchange.decided = Decided(exchange.parsed, exchange.resolution, exchange.tags)
+        self._bodies.remember(exchange.known, body, exchange.decided)
 
     def _rough_count(self, dialect: Dialect, parsed: ParsedRequest) -> int:
         """Tokens for a rule's `input_tokens`: counted where that is quick, else a quarter of the bytes."""

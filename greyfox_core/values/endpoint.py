@@ -1,7 +1,8 @@
 """What a path of a provider's API is to GreyFox."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from greyfox_core.record import record
 
 
 class Access(StrEnum):
@@ -10,7 +11,7 @@ class Access(StrEnum):
     LOCAL = "local"  # answered here without an upstream, for anybody (a liveness probe)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Endpoint:
     """One known path.
 

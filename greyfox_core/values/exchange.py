@@ -19,7 +19,9 @@ from greyfox_core.values.target import Resolution, Target
 from greyfox_core.values.usage import Usage
 
 if TYPE_CHECKING:
+    from greyfox_core.auth.keys import KeyRecord
     from greyfox_core.rules import Rules
+    from greyfox_core.steps.known import Decided, Known
 
 
 @dataclass(slots=True, weakref_slot=True, eq=False)
@@ -41,12 +43,15 @@ class Exchange:
     principal: Principal | None = None
     passthrough: Headers = ()  # the caller's own upstream credential
     controls: Headers = ()  # the caller's `x-greyfox-*` fields
+    key: KeyRecord | None = None  # by which alone the caller is known
+    known: Known | None = None  # what a head like this one said before
 
     # resolve
     body: bytes = b""  # of a free path, compression undone; metered ones have theirs in `parsed`
     parsed: ParsedRequest | None = None
     resolution: Resolution | None = None
     tags: dict[str, str] = field(default_factory=dict)
+    decided: Decided | None = None  # what a body like this one led to, for that head
 
     # quota
     exhausted: Refused | None = None  # what to answer unless the cache knows the answer

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
+from greyfox_core.record import record
+
 Headers = tuple[tuple[str, str], ...]
 """Fields in order, duplicates kept, names in lower case."""
 
@@ -17,7 +19,7 @@ class Way(StrEnum):
     TUNNEL = "tunnel"  # inside CONNECT
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RequestHead:
     """A request's head as it arrived. `path` is raw (percent-encoded) and has no query; `query` has no `?`.
 

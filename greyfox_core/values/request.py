@@ -1,13 +1,13 @@
 """A metered request, understood."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from greyfox_core.record import record
 from greyfox_core.values.endpoint import Endpoint
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ParsedRequest:
     """What matters of a metered request's body. `body` is shared and must never be changed.
 
@@ -36,7 +36,7 @@ class ParsedRequest:
     stored: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Prompt:
     """What of a request costs input tokens, for an estimate before it is sent.
 

@@ -1,9 +1,11 @@
 """Where a request goes."""
 
-from dataclasses import dataclass
+from dataclasses import field
+
+from greyfox_core.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Target:
     """One upstream (by its name in the configuration) and one model (by the name that this upstream knows)."""
 
@@ -11,12 +13,14 @@ class Target:
     model: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Resolution:
     """The router's decision: the rule that decided (`route`) and its targets, first choice first, fallbacks after it.
 
-    `route` is the rule's name, or `default` where no rule matched.
+    `route` is the rule's name, or `default` where no rule matched. `repeatable` is whether the same request leads to
+    the same again: no lot was drawn, and nothing was measured.
     """
 
     route: str
     targets: tuple[Target, ...]
+    repeatable: bool = field(default=True, compare=False)

@@ -1,9 +1,9 @@
 """Tokens that one attempt cost. Source of the arithmetic: the providers' own definitions, see docs/usage.md."""
 
-from dataclasses import dataclass
+from greyfox_core.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Usage:
     """Totals and their parts, in tokens. Parts are contained in the totals, never added to them."""
 

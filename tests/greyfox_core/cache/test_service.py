@@ -24,6 +24,11 @@ FIELDS: Mapping[str, Any] = {"messages": [{"role": "user", "content": "hi"}]}
 BODY = b'{"choices": []}'
 
 
+async def look(cache: Cache, request: Asked, config: CachePart) -> Decision:
+    """What the cache decides for one request."""
+    return await cache.lookup(cache.plan(request, config))
+
+
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
@@ -56,7 +61,7 @@ def asked(**changes: Any) -> Asked:
 
 async def answered(cache: Cache, request: Asked, config: CachePart = CONFIG) -> Decision:
     """A miss whose answer is stored."""
-    decision = await cache.lookup(request, config)
+    decision = await look(cache, request, config)
     assert decision.state == "miss"
     assert decision.key is not None
     assert keep(cache, decision)
@@ -80,7 +85,7 @@ def keep(cache: Cache, decision: Decision, status: int = 200, body: bytes = BODY
 async def test_the_second_identical_request_is_a_hit_byte_for_byte(cache: Cache, clock: ManualClock) -> None:
     await answered(cache, asked())
     clock.advance(60)
-    decision = await cache.lookup(asked(), CONFIG)
+    decision = await look(cache, asked(), CONFIG)
     assert decision.state == "hit"
     entry = decision.entry
     assert entry is not None
@@ -94,18 +99,18 @@ async def test_the_second_identical_request_is_a_hit_byte_for_byte(cache: Cache,
 
 
 async def test_a_miss_and_a_bypass_say_so(cache: Cache) -> None:
-    miss = await cache.lookup(asked(), CONFIG)
+    miss = await look(cache, asked(), CONFIG)
     assert cache.headers(miss) == [("x-greyfox-cache", "miss"), ("cache-status", "greyfox; fwd=miss; stored")]
-    unstored = await cache.lookup(asked(head=head(("x-greyfox-cache-ttl", "0"))), CONFIG)
+    unstored = await look(cache, asked(head=head(("x-greyfox-cache-ttl", "0"))), CONFIG)
     assert cache.headers(unstored) == [("x-greyfox-cache", "miss"), ("cache-status", "greyfox; fwd=miss")]
-    bypass = await cache.lookup(asked(uncacheable="tools"), CONFIG)
+    bypass = await look(cache, asked(uncacheable="tools"), CONFIG)
     assert cache.headers(bypass) == [("x-greyfox-cache", "bypass"), ("cache-status", "greyfox; fwd=bypass")]
 
 
 async def test_every_entry_ends(cache: Cache, clock: ManualClock) -> None:
     await answered(cache, asked())
     clock.advance(3600)
-    assert (await cache.lookup(asked(), CONFIG)).state == "miss"
+    assert (await look(cache, asked(), CONFIG)).state == "miss"
 
 
 @pytest.mark.parametrize(
@@ -130,12 +135,12 @@ async def test_every_entry_ends(cache: Cache, clock: ManualClock) -> None:
 )
 async def test_what_differs_is_not_shared(cache: Cache, other: Asked) -> None:
     await answered(cache, asked())
-    assert (await cache.lookup(other, CONFIG)).state == "miss"
+    assert (await look(cache, other, CONFIG)).state == "miss"
 
 
 async def test_a_stream_with_and_without_a_usage_chunk_are_two_entries(cache: Cache) -> None:
     await answered(cache, asked(parsed=parsed(stream=True)))
-    assert (await cache.lookup(asked(parsed=parsed(stream=True, wants_usage=True)), CONFIG)).state == "miss"
+    assert (await look(cache, asked(parsed=parsed(stream=True, wants_usage=True)), CONFIG)).state == "miss"
 
 
 @pytest.mark.parametrize(
@@ -150,12 +155,12 @@ async def test_a_stream_with_and_without_a_usage_chunk_are_two_entries(cache: Ca
 )
 async def test_what_cannot_change_the_answer_is_shared(cache: Cache, same: Asked) -> None:
     await answered(cache, asked())
-    assert (await cache.lookup(same, CONFIG)).state == "hit"
+    assert (await look(cache, same, CONFIG)).state == "hit"
 
 
 async def test_the_order_of_a_query_does_not_matter(cache: Cache) -> None:
     await answered(cache, asked(head=head(query="x=1&y=2")))
-    assert (await cache.lookup(asked(head=head(query="y=2&x=1&key=gf_x")), CONFIG)).state == "hit"
+    assert (await look(cache, asked(head=head(query="y=2&x=1&key=gf_x")), CONFIG)).state == "hit"
 
 
 @pytest.mark.parametrize(
@@ -170,22 +175,22 @@ async def test_the_order_of_a_query_does_not_matter(cache: Cache) -> None:
 )
 async def test_what_stays_out_of_the_cache(cache: Cache, request_: Asked, config: CachePart, reason: str) -> None:
     await answered(cache, asked())
-    assert await cache.lookup(request_, config) == Decision("bypass", reason=reason)
+    assert await look(cache, request_, config) == Decision("bypass", reason=reason)
 
 
 async def test_what_stays_out_is_not_even_made_canonical(cache: Cache) -> None:
     def never() -> Mapping[str, Any]:
         raise AssertionError("fields were made for a bypass")
 
-    await cache.lookup(asked(uncacheable="tools", fields=never), CONFIG)
+    await look(cache, asked(uncacheable="tools", fields=never), CONFIG)
 
 
 async def test_no_cache_asks_upstream_and_stores_anew(cache: Cache) -> None:
     first = await answered(cache, asked())
-    again = await cache.lookup(asked(head=head(("cache-control", "no-cache"))), CONFIG)
+    again = await look(cache, asked(head=head(("cache-control", "no-cache"))), CONFIG)
     assert (again.state, again.key) == ("miss", first.key)
     keep(cache, again, body=b"newer")
-    hit = await cache.lookup(asked(), CONFIG)
+    hit = await look(cache, asked(), CONFIG)
     assert hit.entry is not None
     assert hit.entry.body == b"newer"
 
@@ -193,8 +198,8 @@ async def test_no_cache_asks_upstream_and_stores_anew(cache: Cache) -> None:
 async def test_max_age_takes_no_older_answer(cache: Cache, clock: ManualClock) -> None:
     await answered(cache, asked())
     clock.advance(30)
-    assert (await cache.lookup(asked(head=head(("cache-control", "max-age=29"))), CONFIG)).state == "miss"
-    assert (await cache.lookup(asked(head=head(("cache-control", "max-age=30"))), CONFIG)).state == "hit"
+    assert (await look(cache, asked(head=head(("cache-control", "max-age=29"))), CONFIG)).state == "miss"
+    assert (await look(cache, asked(head=head(("cache-control", "max-age=30"))), CONFIG)).state == "hit"
 
 
 @pytest.mark.parametrize("extra", ["", ", no-store", ", no-cache", ", max-age=0"])
@@ -203,32 +208,32 @@ async def test_only_if_cached_is_refused_where_nothing_may_be_served(
 ) -> None:
     request = asked(head=head(("cache-control", f"only-if-cached{extra}")))
     with pytest.raises(NotCached):
-        await cache.lookup(request, CONFIG)
+        await look(cache, request, CONFIG)
     await answered(cache, asked())
     clock.advance(1)
     if extra:
         with pytest.raises(NotCached):
-            await cache.lookup(request, CONFIG)
+            await look(cache, request, CONFIG)
     else:
-        assert (await cache.lookup(request, CONFIG)).state == "hit"
+        assert (await look(cache, request, CONFIG)).state == "hit"
 
 
 async def test_ttl_and_tags_of_the_caller_go_into_the_entry(cache: Cache, clock: ManualClock) -> None:
     request = asked(head=head(("x-greyfox-cache-ttl", "10s"), ("x-greyfox-cache-tags", "a, b")))
     await answered(cache, request)
-    hit = await cache.lookup(asked(), CONFIG)
+    hit = await look(cache, asked(), CONFIG)
     assert hit.entry is not None
     assert hit.entry.tags == {"a", "b"}
     clock.advance(10)
-    assert (await cache.lookup(asked(), CONFIG)).state == "miss"
+    assert (await look(cache, asked(), CONFIG)).state == "miss"
 
 
 async def test_no_success_and_nothing_too_large_is_kept(cache: Cache) -> None:
-    decision = await cache.lookup(asked(), CONFIG)
+    decision = await look(cache, asked(), CONFIG)
     assert not keep(cache, decision, status=400)
     assert not keep(cache, decision, status=206)
     assert not keep(cache, decision, body=b"x" * 10_001)
-    assert (await cache.lookup(asked(), CONFIG)).state == "miss"
+    assert (await look(cache, asked(), CONFIG)).state == "miss"
 
 
 async def test_clearing_and_switching_off_forget_everything(cache: Cache) -> None:

@@ -1,0 +1,106 @@
+"""What requests like this one were found to be before, so that nothing is read or decided twice.
+
+Clients repeat themselves: a head differs from the last one in the length that it states, and in a team many ask the
+same question in the same bytes. What a step decides from such bytes alone is remembered, for as long as what else it
+depends on is the same: the configuration, and the key (asked anew each time, so that a revocation holds at once).
+
+Bounds: `HEADS` heads of at most `LONGEST_HEAD` bytes; bodies of at most `LONGEST_BODY`, together `BODIES` bytes. The
+least recently used go first. Only heads of callers who were let in by a virtual key and nothing else are kept.
+"""
+
+from dataclasses import dataclass
+
+from cachetools import LRUCache
+
+from greyfox_core.auth.keys import KeyRecord
+from greyfox_core.cache.service import Plan
+from greyfox_core.http1.requests import Head
+from greyfox_core.rules import Rules
+from greyfox_core.steps.identify import Identify
+from greyfox_core.values.endpoint import Access, Endpoint
+from greyfox_core.values.exchange import Exchange
+from greyfox_core.values.http import Headers, RequestHead
+from greyfox_core.values.principal import Principal
+from greyfox_core.values.request import ParsedRequest
+from greyfox_core.values.target import Resolution
+
+HEADS = 4_096
+LONGEST_HEAD = 2_048  # bytes
+BODIES = 2_097_152  # bytes
+LONGEST_BODY = 16_384  # bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """What a head was found to say. `head` is without credentials."""
+
+    rules: Rules
+    key: KeyRecord
+    principal: Principal
+    head: RequestHead
+    controls: Headers
+    endpoint: Endpoint
+    addressed: str | None
+
+
+@dataclass(slots=True, eq=False)
+class Decided:
+    """What a body was found to ask for. `plan` is what the cache is to do, once that has been asked."""
+
+    parsed: ParsedRequest
+    resolution: Resolution
+    tags: dict[str, str]
+    plan: Plan | None = None
+
+
+class KnownHeads:
+    """`parsed` is for those who read heads."""
+
+    def __init__(self, identify: Identify) -> None:
+        self._identify = identify
+        self.parsed: LRUCache[bytes, Head] = LRUCache(HEADS)
+        self._known: dict[bytes, Known] = {}
+
+    def recall(self, head: Head, rules: Rules) -> Known | None:
+        """What this head is known to say, if its key still holds under the same configuration."""
+        known = self._known.get(head.raw)
+        if known is None or known.rules is not rules or not self._identify.still_holds(known.key):
+            return None
+        return known
+
+    def remember(self, head: Head, exchange: Exchange) -> None:
+        """What this head said, where all of it followed from its bytes, the configuration and one virtual key."""
+        key, endpoint, principal = exchange.key, exchange.endpoint, exchange.principal
+        if key is None or endpoint is None or principal is None or len(head.raw) > LONGEST_HEAD:
+            return
+        if exchange.answered or endpoint.access is Access.LOCAL:
+            return
+        if len(self._known) >= 2 * HEADS:  # those that `parsed` has dropped
+            self._known = {raw: known for raw, known in self._known.items() if raw in self.parsed}
+        self.parsed[head.raw] = head
+        self._known[head.raw] = Known(
+            exchange.rules, key, principal, exchange.head, exchange.controls, endpoint, exchange.addressed
+        )
+
+
+class KnownBodies:
+    """What bodies led to, each for one known head."""
+
+    def __init__(self) -> None:
+        self._decided: LRUCache[tuple[Known, bytes], Decided] = LRUCache(BODIES, getsizeof=_size)
+
+    def recall(self, known: Known | None, body: bytes) -> Decided | None:
+        """What was decided for this body before."""
+        if known is None or len(body) > LONGEST_BODY:
+            return None
+        decided: Decided | None = self._decided.get((known, body))
+        return decided
+
+    def remember(self, known: Known | None, body: bytes, decided: Decided) -> None:
+        """Keep it, where the same body would lead to the same again."""
+        if known is not None and len(body) <= LONGEST_BODY and decided.resolution.repeatable:
+            self._decided[known, body] = decided
+
+
+def _size(decided: Decided) -> int:
+    return len(decided.parsed.raw) + 1_024
