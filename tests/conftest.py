@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import pytest
 from mitmproxy.certs import CertStore
 
-from tests.kit.gateway import Gateway
+from tests.kit.gateway import DOOR, Gateway
 from tests.kit.provider import Provider
 
 # An official client that reads one of these would talk to somebody else, or with somebody else's key.
@@ -30,6 +30,14 @@ def clean_environment() -> Iterator[None]:
             if name.upper().startswith(_FOREIGN) or name.upper() in _PROXIES:
                 patch.delenv(name)
         yield
+
+
+@pytest.fixture(scope="module", params=["flow", "fast"])
+def door(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Whoever asks for it runs through both doors. Fixtures that start a gateway for a module must ask for it too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(DOOR, request.param)
+        yield request.param
 
 
 @pytest.fixture(scope="session")

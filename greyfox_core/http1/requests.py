@@ -84,6 +84,7 @@ class RequestReader:
         self._data = b""  # not read yet: a head, and what came behind it
         self._target = b""
         self._fields: list[tuple[str, str]] = []
+        self._keep_alive = True
         self._fed = False  # the parser has read the head, and is to see the body
         self._length: int | None = 0
         self._left = 0  # of a body with a length
@@ -190,6 +191,9 @@ class RequestReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._fields.append((name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")))
+
+    def on_headers_complete(self) -> None:
+        self._keep_alive = self._parser.should_keep_alive()  # where there is no body it is forgotten right after
 
     # --- bodies
 

@@ -34,7 +34,9 @@ def desk(commands: Path, tmp_path: Path) -> Desk:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house(commands: Path, tmp_path_factory: pytest.TempPathFactory, certs: Path) -> AsyncIterator[House]:
+async def house(
+    commands: Path, tmp_path_factory: pytest.TempPathFactory, certs: Path, door: str
+) -> AsyncIterator[House]:
     def upstreams(provider: Provider) -> dict[str, dict[str, Any]]:
         known = upstreams_for(provider)
         for name, host in OWN_HOSTS.items():
@@ -59,3 +61,9 @@ async def fresh(house: House) -> AsyncIterator[None]:
     house.provider.reset()
     yield
     house.provider.reset()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def both_doors(door: str) -> str:
+    """Every test here holds for both."""
+    return door

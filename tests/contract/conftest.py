@@ -14,7 +14,7 @@ type Opens = Callable[..., AbstractAsyncContextManager[House]]
 
 
 @pytest.fixture(scope="module")
-def opens(tmp_path_factory: pytest.TempPathFactory, certs: Path) -> Opens:
+def opens(tmp_path_factory: pytest.TempPathFactory, certs: Path, door: str) -> Opens:
     """`opens(people, quotas=[…])`: as `open_house`, in a folder of its own."""
 
     def make(people: Any = None, **options: Any) -> AbstractAsyncContextManager[House]:
@@ -29,3 +29,9 @@ async def fresh(house: House) -> AsyncIterator[None]:
     house.provider.reset()
     yield
     house.provider.reset()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def both_doors(door: str) -> str:
+    """Every test here holds for both."""
+    return door

@@ -17,7 +17,7 @@ type Starter = Callable[..., Awaitable[Gateway]]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared_provider() -> AsyncIterator[Provider]:
+async def shared_provider(door: str) -> AsyncIterator[Provider]:
     """One provider for a whole file; a test that needs a clean one calls `reset`."""
     async with Provider() as standing:
         yield standing
@@ -25,7 +25,7 @@ async def shared_provider() -> AsyncIterator[Provider]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared_gateway(
-    shared_provider: Provider, tmp_path_factory: pytest.TempPathFactory, certs: Path
+    shared_provider: Provider, tmp_path_factory: pytest.TempPathFactory, certs: Path, door: str
 ) -> AsyncIterator[Starter]:
     """`await shared_gateway(quotas=…)`: a gateway for a whole file. It must end in peace."""
     made: list[Gateway] = []
@@ -80,3 +80,9 @@ async def faulty(shared_gateway: Starter, shared_provider: Provider, noise: int)
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def faulty_key(faulty: Gateway) -> str:
     return await faulty.create_key("alice")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def both_doors(door: str) -> str:
+    """Every test here holds for both."""
+    return door

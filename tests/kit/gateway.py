@@ -30,6 +30,7 @@ from tests.kit.configuration import UPSTREAM_KEYS
 ROOT = Path(__file__).parents[2]
 LEDGER = "ledger"
 DATABASE = "greyfox.db"
+DOOR = "GREYFOX_TEST_DOOR"  # the door that gateways are started with where a test does not say
 
 type Launch = Literal["cli", "script"]
 
@@ -132,6 +133,8 @@ class Gateway:
     def command(self) -> list[str]:
         """What starts it."""
         listen = ["--listen-host", "127.0.0.1", "--listen-port", str(self.port)]
+        if DOOR in os.environ:
+            listen += ["--set", f"greyfox_door={os.environ[DOOR]}"]
         if self._launch == "cli":
             return [*_CLI, "run", *listen, *self._arguments]
         mitmdump = str(Path(sys.executable).with_name("mitmdump"))

@@ -46,7 +46,7 @@ class Listener:
 
 
 @pytest.fixture(scope="module")
-def opens(tmp_path_factory: pytest.TempPathFactory, certs: Path) -> Opens:
+def opens(tmp_path_factory: pytest.TempPathFactory, certs: Path, door: str) -> Opens:
     """`opens(people, limits={…})`: as `open_house`, in a folder of its own."""
 
     def make(people: Any = None, **parts: Any) -> AbstractAsyncContextManager[House]:
@@ -99,3 +99,9 @@ async def ask(house: House, data: bytes) -> Reply | None:
 def chat(*fields: str, body: bytes = CHAT_BODY, **options: Any) -> bytes:
     """An ordinary question, as bytes."""
     return request("POST", CHAT, "Content-Type: application/json", *fields, body=body, **options)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def both_doors(door: str) -> str:
+    """Every test here holds for both."""
+    return door
