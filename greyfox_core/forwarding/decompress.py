@@ -18,7 +18,7 @@ else:
     from backports import zstd
 
 STEP = 65_536
-"""The most that one step gives: a bomb is as long as its reader lets it be, and no longer in memory than this."""
+"""The most that one step gives, or with brotli, which rounds it up, twice that: no bomb lies in memory whole."""
 
 
 class BadCoding(Exception):

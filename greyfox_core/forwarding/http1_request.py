@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 PORTS = {"http": 80, "https": 443}
 NO_LENGTH = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))  # without a body these say nothing of one
 
-_URL = re.compile(r"([A-Za-z]+://[^/?#\\]+)([^#]*)(?:#.*)?", re.DOTALL)
+_URL = re.compile(r"([A-Za-z]+://[^/?#\\\s]+)((?:[/?][^#]*)?)(?:#.*)?", re.DOTALL)
 _LINE = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ /[\x21-\x7e\x80-\xff]* HTTP/1\.1")
 _FRAMING = r"(?!(?:host|content-length|transfer-encoding):)"  # these are ours to write
 _FIELDS = re.compile(rf"(?:{_FRAMING}[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [^\x00-\x08\x0a-\x1f\x7f]*\r\n)*", re.IGNORECASE)

@@ -8,10 +8,10 @@ Errors: TimeoutError and OSError (ssl.SSLError is one) where no connection comes
 
 import asyncio
 
+from greyfox_core.forwarding.dialling import dial
 from greyfox_core.forwarding.http1_connection import Http1Connection, Way
 
 ROOM = 65_536  # bytes that one read takes at most
-SECOND_ADDRESS_AFTER = 0.25  # seconds; RFC 8305 section 5
 
 
 class Pool:
@@ -35,16 +35,13 @@ class Pool:
         return None
 
     async def connect(self, way: Way, patience: float) -> Http1Connection:
-        """A new one: within `patience` seconds; names are looked up off the loop, addresses tried side by side."""
-
+        """A new one, within `patience` seconds."""
         async with asyncio.timeout(patience):
             _, connection = await self._loop.create_connection(
                 lambda: Http1Connection(self, way, self._loop),
-                way.host,
-                way.port,
+                sock=await dial(way.host, way.port),
                 ssl=way.context,
                 server_hostname=None if way.context is None else way.host,
-                happy_eyeballs_delay=SECOND_ADDRESS_AFTER,
             )
         if self._closed is not None:
             connection.cut()

@@ -3,56 +3,22 @@
 import asyncio
 import gzip
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trustme
 
 from greyfox_core.errors import UpstreamFailed, UpstreamTimeout
-from greyfox_core.forwarding.client import Call, NothingSent, Response, UpstreamClient
+from greyfox_core.forwarding.client import NothingSent, UpstreamClient
 from tests.kit.gateway import free_port
-
-type Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-FOREVER = 3600.0
-OK = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\nSet-Cookie: a=b\r\n\r\nhello"
-EVENTS = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n"
-
-
-class Server:
-    """Answers every request with `answer`, and then does what `after` says."""
-
-    def __init__(self) -> None:
-        self.answer = OK
-        self.after: Callable[[asyncio.StreamWriter], Any] = lambda writer: None
-        self.heads: list[bytes] = []
-        self.connections = 0
-        self.left = asyncio.Event()  # a client has closed its connection
-        self.port = 0
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        try:
-            while True:
-                self.heads.append(await reader.readuntil(b"\r\n\r\n"))
-                writer.write(self.answer)
-                await writer.drain()
-                self.after(writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            self.left.set()
-        finally:
-            writer.close()
+from tests.kit.scripted import EVENTS, Server, body_of, call, serving
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
-    made = Server()
-    listening = await asyncio.start_server(made.serve, "127.0.0.1", 0)
-    made.port = listening.sockets[0].getsockname()[1]
-    yield made
-    listening.close()
+    async with serving() as made:
+        yield made
 
 
 @pytest.fixture
@@ -61,28 +27,6 @@ async def client() -> AsyncIterator[UpstreamClient]:
     made.start()
     yield made
     await made.close()
-
-
-def call(port: int, path: str = "/v1/x", **changes: Any) -> Call:
-    usual: dict[str, Any] = {
-        "name": "openai",
-        "method": "GET",
-        "url": f"http://127.0.0.1:{port}{path}",
-        "headers": [("accept", "x"), ("x-twice", "1"), ("x-twice", "2")],
-        "body": None,
-        "connect_timeout": FOREVER,
-        "first_byte_timeout": FOREVER,
-        "idle_timeout": FOREVER,
-    }
-    return Call(**usual | changes)
-
-
-async def body_of(response: Response, limit: int = 100) -> bytes:
-    """The whole body; the connection is given back or cut."""
-    try:
-        return await response.read(limit)
-    finally:
-        response.close()
 
 
 async def test_a_whole_answer_is_read_and_its_connection_used_again(server: Server, client: UpstreamClient) -> None:
