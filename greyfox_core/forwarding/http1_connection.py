@@ -5,13 +5,13 @@ head or a stretch of framing without content that is too long: each ends the con
 that was whole. The connection is free again when an answer is whole, nothing came after it and all of the request has
 gone out.
 Units: bytes; instants are the loop's clock in seconds.
-Source: RFC 9112 sections 6.3 (length), 7.1 (chunks), 9 (connections); RFC 9110 section 15.2 (interim answers).
+Source: RFC 9112 sections 6.3 (length), 7.1 (chunks), 9 (connections), 9.8 (ends of TLS); RFC 9110 section 15.2 (interim
+answers).
 """
 
 import asyncio
 import select
 import ssl
-from collections.abc import Buffer
 from typing import NamedTuple, Protocol
 
 import httptools
@@ -35,9 +35,7 @@ class Way(NamedTuple):
 
 
 class Owner(Protocol):
-    """Who is told of a connection's life. `room` is where all connections of a loop read into, one after the other."""
-
-    room: memoryview
+    """Who is told of a connection's life."""
 
     def made(self, connection: "Http1Connection") -> None: ...
     def free(self, connection: "Http1Connection") -> None: ...
@@ -48,14 +46,13 @@ class NotHttp(Exception):
     """Raised inside llhttp's callbacks to stop it; it never leaves the connection."""
 
 
-class Http1Connection(asyncio.BufferedProtocol):
+class Http1Connection(asyncio.Protocol):
     """Made by the loop's `create_connection`."""
 
     def __init__(self, owner: Owner, way: Way, loop: asyncio.AbstractEventLoop) -> None:
         self.way = way
         self._owner = owner
         self._loop = loop
-        self._room = owner.room
         self._transport: asyncio.Transport | None = None
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self._poll = select.poll()
@@ -64,7 +61,7 @@ class Http1Connection(asyncio.BufferedProtocol):
         self._interim = False  # inside a 1xx
         self._to_the_end = False  # this answer is as long as the connection
         self._reusable = False
-        self._over = False
+        self.over = False  # nothing can be sent any more
         self._deadline = NEVER
         self._timer: asyncio.TimerHandle | None = None
 
@@ -88,11 +85,11 @@ class Http1Connection(asyncio.BufferedProtocol):
 
     def usable(self) -> bool:
         """Whether it is open and silent: an end that the loop has not come to yet is seen too."""
-        return not self._over and not self._poll.poll(0)
+        return not self.over and not self._poll.poll(0)
 
     def cut(self, failure: type[OSError] = ConnectionError) -> None:
         """End it at once; an answer that is not whole fails."""
-        self._over = True
+        self.over = True
         incoming, self._incoming = self._incoming, None
         if incoming is not None and not incoming.complete:
             incoming.unanswered = not incoming.head_came and self._framing == 0
@@ -136,17 +133,14 @@ class Http1Connection(asyncio.BufferedProtocol):
         self._poll.register(transport.get_extra_info("socket"), select.POLLIN)
         self._owner.made(self)
 
-    def get_buffer(self, sizehint: int) -> Buffer:
-        return self._room
-
-    def buffer_updated(self, nbytes: int) -> None:
+    def data_received(self, data: bytes) -> None:
         incoming, parser = self._incoming, self._parser
         if incoming is None or parser is None:
             self.cut()  # nobody has asked anything
             return
-        self._framing += nbytes
+        self._framing += len(data)
         try:
-            parser.feed_data(self._room[:nbytes])
+            parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._reusable = False
             if not incoming.complete:
@@ -162,10 +156,19 @@ class Http1Connection(asyncio.BufferedProtocol):
 
     def eof_received(self) -> None:
         incoming = self._incoming
-        if incoming is not None and incoming.head_came and self._to_the_end:
+        if incoming is not None and incoming.head_came and self._to_the_end and self._end_is_meant():
             incoming.finish()
             self._incoming = None
         self.cut()
+
+    def _end_is_meant(self) -> bool:
+        """Over TLS an end counts only if the server has said it: TCP's own can come from anybody on the way."""
+        assert self._transport is not None
+        tls: ssl.SSLObject | None = self._transport.get_extra_info("ssl_object")
+        try:
+            return tls is None or tls.read(1) == b""
+        except ssl.SSLError:
+            return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = self._parser = None  # the parser holds our methods: a cycle
@@ -178,7 +181,7 @@ class Http1Connection(asyncio.BufferedProtocol):
     def _done(self) -> None:
         self._incoming = None  # it keeps what nobody has taken yet, and this connection is free for the next request
         assert self._transport is not None
-        if not self._reusable or self._over or self._transport.get_write_buffer_size():
+        if not self._reusable or self.over or self._transport.get_write_buffer_size():
             self.cut()
             return
         self.expect(self._loop.time() + KEEP_ALIVE)

@@ -11,14 +11,11 @@ import asyncio
 from greyfox_core.forwarding.dialling import dial
 from greyfox_core.forwarding.http1_connection import Http1Connection, Way
 
-ROOM = 65_536  # bytes that one read takes at most
-
 
 class Pool:
     """All connections of a loop. It has no limit: every call has one of its own."""
 
     def __init__(self) -> None:
-        self.room = memoryview(bytearray(ROOM))
         self._loop = asyncio.get_running_loop()
         self._open: set[Http1Connection] = set()
         self._free: dict[Way, dict[Http1Connection, None]] = {}
@@ -43,7 +40,7 @@ class Pool:
                 ssl=way.context,
                 server_hostname=None if way.context is None else way.host,
             )
-        if self._closed is not None:
+        if self._closed is not None or connection.over:
             connection.cut()
             raise ConnectionError
         return connection

@@ -21,7 +21,7 @@ class Server:
         self.answer = OK
         self.answers: deque[bytes] = deque()
         self.after: Callable[[asyncio.StreamWriter], Any] = lambda writer: None
-        self.reads_bodies = True
+        self.reads_bodies = True  # before it answers; else after that, and nothing more
         self.heads: list[bytes] = []
         self.bodies: list[bytes] = []
         self.connections = 0
@@ -44,6 +44,8 @@ class Server:
                 writer.write(self.answers.popleft() if self.answers else self.answer)
                 await writer.drain()
                 self.after(writer)
+                while not self.reads_bodies and await reader.read(65_536):
+                    pass
         except (asyncio.IncompleteReadError, ConnectionError):
             self.left.set()
         finally:
