@@ -88,6 +88,12 @@ def test_what_follows_the_end_is_bad(coding: str) -> None:
             unpacked(coding, *pieces)
 
 
+@pytest.mark.parametrize("coding", ["deflate", "Deflate", "br"])
+def test_where_a_body_is_one_stream_another_after_it_is_bad(coding: str) -> None:
+    with pytest.raises(BadCoding):
+        unpacked(coding, PACKERS[coding](b"a") + PACKERS[coding](b"b"))
+
+
 @pytest.mark.parametrize("coding", ["gzip", "zstd"])
 def test_a_body_of_several_members_is_all_of_them(coding: str) -> None:
     pack = PACKERS[coding]

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -122,6 +122,17 @@ def result(data: bytes, cuts: list[int], *, end: bool) -> tuple[Any, ...]:
             one.close()
 
 
+def begun(waiting: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """A task that has run to its first wait already."""
+    return asyncio.Task(waiting, loop=asyncio.get_running_loop(), eager_start=True)
+
+
+async def turns() -> None:
+    """Let the loop do all that is due."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
 @pytest.mark.parametrize("data", [PLAIN, CHUNKED, INTERIM + CHUNKED, TO_THE_END, OLD])
 @given(cuts=st.lists(st.integers(0, 200), max_size=8))
 def test_an_answer_is_the_same_in_any_segments(data: bytes, cuts: list[int]) -> None:
@@ -131,6 +142,10 @@ def test_an_answer_is_the_same_in_any_segments(data: bytes, cuts: list[int]) -> 
 
     assert found == result(data, [], end=True)
     assert found[2:] == (b"hello", True, None)
+
+
+def test_of_an_interim_answer_nothing_remains() -> None:
+    assert result(INTERIM + PLAIN, [], end=True) == result(PLAIN, [], end=True)
 
 
 @pytest.mark.parametrize("data", [PLAIN, CHUNKED, INTERIM + PLAIN])
@@ -306,23 +321,30 @@ async def test_more_than_is_read_makes_the_upstream_wait(wire: Wire) -> None:
 
 async def test_a_reader_of_an_earlier_answer_does_not_touch_the_next_ones_deadline(wire: Wire) -> None:
     first = wire.ask()
-    waiting = asyncio.create_task(first.head(float("inf")))
-    await asyncio.sleep(0)
+    waiting = begun(first.head(float("inf")))
     wire.send(PLAIN)
     second = wire.ask()
-    late = asyncio.create_task(second.head(0.0))  # the loop's clock is past that
+    late = begun(second.head(0.0))  # it waits before the other wakes
     await waiting
 
     with pytest.raises(TimeoutError):
         await late
 
 
+async def test_a_deadline_ends_with_what_was_waited_for(wire: Wire) -> None:
+    incoming = wire.ask()
+    waiting = begun(incoming.head(0.0))  # due in the loop's next turn
+    wire.send(PLAIN[:-1])
+    await waiting
+    await turns()
+
+    assert incoming.failure is None
+
+
 async def test_a_deadline_holds_only_while_somebody_waits(wire: Wire) -> None:
     incoming = wire.ask()
-    waiting = asyncio.create_task(incoming.head(asyncio.get_running_loop().time() + 0.02))
-    await asyncio.sleep(0)
-    waiting.cancel()
-    await asyncio.sleep(0.05)
+    begun(incoming.head(0.0)).cancel()
+    await turns()
 
     assert incoming.failure is None
 
