@@ -55,10 +55,11 @@ class Running:
 
 
 @contextlib.contextmanager
-def upstream(folder: Path) -> Iterator[Running]:
-    """The stand-in upstream."""
+def upstream(folder: Path, pause: float = 0.0) -> Iterator[Running]:
+    """The stand-in upstream; `pause` is the seconds between two events of a stream."""
     port = free_port()
-    with started("upstream", [sys.executable, "-m", "bench.upstream", str(port)], folder, port, OTHER_CORE) as running:
+    command = [sys.executable, "-m", "bench.upstream", str(port), str(pause)]
+    with started("upstream", command, folder, port, OTHER_CORE) as running:
         yield running
 
 

@@ -1,7 +1,7 @@
-"""A stand-in upstream, as fast as an asyncio server of a few lines can be: `python -m bench.upstream PORT`.
+"""A stand-in upstream, as fast as an asyncio server of a few lines can be: `python -m bench.upstream PORT [PAUSE]`.
 
 It answers every POST like OpenAI's chat completions: 1 KB of JSON, or for `"stream":true` a stream of EVENTS events,
-each in a write of its own. `GET /count` tells how many POSTs it has had.
+each in a write of its own, PAUSE seconds after the one before (0). `GET /count` tells how many POSTs it has had.
 """
 
 import asyncio
@@ -51,6 +51,7 @@ class Upstream(asyncio.Protocol):
     """One connection, kept alive, without pipelining."""
 
     posts = 0
+    pause = 0.0
     plain = plain_answer()
     stream = stream_answer()
 
@@ -98,7 +99,7 @@ class Upstream(asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(self.stream[number])
             if number + 1 < len(self.stream):
-                asyncio.get_running_loop().call_soon(self._send, number + 1)
+                asyncio.get_running_loop().call_later(self.pause, self._send, number + 1)
 
 
 async def serve(port: int) -> None:
@@ -108,4 +109,6 @@ async def serve(port: int) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 2:
+        Upstream.pause = float(sys.argv[2])
     asyncio.run(serve(int(sys.argv[1])))

@@ -8,18 +8,20 @@ may have.
 """
 
 import asyncio
-import ssl
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
-import aiohttp
-from yarl import URL
-
 from greyfox_core.errors import UpstreamFailed, UpstreamTimeout
+from greyfox_core.forwarding.http1_connection import Http1Connection, Way
+from greyfox_core.forwarding.http1_request import head_of, split
+from greyfox_core.forwarding.pool import Pool
+from greyfox_core.forwarding.response import Response
+from greyfox_core.forwarding.tls import Contexts
 
-KEEP_ALIVE = 25.0  # seconds; below the 30 s and more after which common servers close idle connections
+__all__ = ["Call", "NothingSent", "Response", "UpstreamClient"]
+
+REPEATABLE = frozenset(("GET", "HEAD"))
+"""Methods that an upstream may see twice: nothing is generated, nothing billed."""
 
 
 class NothingSent(UpstreamFailed):
@@ -41,118 +43,80 @@ class Call:
     ca_file: Path | None = None
 
 
-class Response:
-    """An answer whose head has come."""
-
-    def __init__(self, call: Call, response: aiohttp.ClientResponse) -> None:
-        self._call = call
-        self._response = response
-        self.status = response.status
-        self.headers = [
-            (name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.raw_headers
-        ]
-        self.content_type = response.headers.get("content-type", "")
-
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """The body as it comes.
-
-        Raises UpstreamFailed where it breaks off, UpstreamTimeout where nothing comes for too long.
-        """
-        content = self._response.content
-        try:
-            while True:
-                data = content.read_nowait()  # mostly it has come with the head: no waiting, no timer
-                if not data:
-                    async with asyncio.timeout(self._call.idle_timeout):
-                        data = await content.readany()
-                    if not data:
-                        return
-                yield data
-                if content.at_eof():
-                    return
-        except TimeoutError:
-            raise UpstreamTimeout(
-                f"Upstream {self._call.name} sent nothing for {self._call.idle_timeout:g} seconds."
-            ) from None
-        except (aiohttp.ClientError, OSError):
-            raise UpstreamFailed(f"Upstream {self._call.name} broke off its answer.") from None
-
-    async def read(self, limit: int) -> bytes:
-        """The whole body; UpstreamFailed where it is longer than `limit` bytes."""
-        collected = bytearray()
-        async for piece in self.pieces():
-            collected += piece
-            if len(collected) > limit:
-                raise UpstreamFailed(f"The answer of upstream {self._call.name} is longer than {limit:,} bytes.")
-        return bytes(collected)
-
-    def close(self) -> None:
-        """Give the connection back if the answer was read to its end; else cut it, which stops the upstream."""
-        if self._response.content.at_eof():
-            self._response.release()
-        else:
-            self._response.close()
-
-
 class UpstreamClient:
     """Opens calls over a shared pool. `start()` needs the running loop; `close()` ends every connection."""
 
     def __init__(self) -> None:
-        self._session: aiohttp.ClientSession | None = None
-        self._contexts: dict[Path, ssl.SSLContext] = {}
+        self._pool: Pool | None = None
+        self._contexts = Contexts()
 
     def start(self) -> None:
         """Make the pool."""
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE, ttl_dns_cache=30),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-            timeout=aiohttp.ClientTimeout(total=None),
-            read_bufsize=65536,
-        )
+        self._pool = Pool()
 
     async def close(self) -> None:
         """End every connection of the pool."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
 
     async def open(self, call: Call) -> Response:
         """Send `call` and wait for the head of its answer."""
-        if self._session is None:
+        pool = self._pool
+        if pool is None:
             raise NothingSent("GreyFox is starting or stopping.")
+        deadline = asyncio.get_running_loop().time() + call.first_byte_timeout
         try:
-            async with asyncio.timeout(call.first_byte_timeout):
-                response = await self._session.request(
-                    call.method,
-                    URL(call.url, encoded=True),
-                    headers=call.headers,
-                    data=call.body,
-                    allow_redirects=False,
-                    ssl=self._context(call.ca_file),
-                    timeout=_timeouts(call.connect_timeout),
-                )
-        except aiohttp.ConnectionTimeoutError:
-            raise _NoConnection(
-                f"Upstream {call.name} did not accept a connection in {call.connect_timeout:g} seconds."
-            ) from None
-        except TimeoutError:
-            raise UpstreamTimeout(
-                f"Upstream {call.name} did not begin to answer within {call.first_byte_timeout:g} seconds."
-            ) from None
-        except (aiohttp.ClientConnectorError, aiohttp.ClientSSLError, aiohttp.InvalidURL):
-            raise NothingSent(f"Upstream {call.name} could not be reached.") from None
-        except (aiohttp.ClientError, OSError):
-            raise UpstreamFailed(f"Upstream {call.name} closed the connection before it answered.") from None
-        return Response(call, response)
+            origin, target = split(call.url)
+            head = head_of(call.method, target, origin, call.headers, call.body)
+            way = Way(origin.host, origin.port, await self._contexts.of(call.ca_file) if origin.secure else None)
+        except (ValueError, OSError):
+            raise _not_reached(call) from None
+        connection = pool.take(way)
+        if connection is not None:
+            response = await _answered(call, connection, head, deadline, again=call.method in REPEATABLE)
+            if response is not None:
+                return response
+        connection = await _connected(call, pool, way)
+        response = await _answered(call, connection, head, deadline)
+        assert response is not None
+        return response
 
-    def _context(self, ca_file: Path | None) -> ssl.SSLContext | bool:
-        if ca_file is None:
-            return True
-        context = self._contexts.get(ca_file)
-        if context is None:
-            context = self._contexts[ca_file] = ssl.create_default_context(cafile=str(ca_file))
-        return context
+
+async def _connected(call: Call, pool: Pool, way: Way) -> Http1Connection:
+    """A new connection, over which nothing has gone."""
+    patience = min(call.connect_timeout, call.first_byte_timeout)
+    try:
+        return await pool.connect(way, patience)
+    except TimeoutError:
+        raise _NoConnection(f"Upstream {call.name} did not accept a connection in {patience:g} seconds.") from None
+    except (OSError, ValueError):
+        raise _not_reached(call) from None
+
+
+async def _answered(
+    call: Call, connection: Http1Connection, head: bytes, deadline: float, *, again: bool = False
+) -> Response | None:
+    """Send the request and wait for the head; None: the connection was dead, and the call may be made `again`."""
+    incoming = connection.ask(head, call.body, bodyless=call.method == "HEAD")
+    try:
+        await incoming.head(deadline)
+    except TimeoutError:
+        raise UpstreamTimeout(
+            f"Upstream {call.name} did not begin to answer within {call.first_byte_timeout:g} seconds."
+        ) from None
+    except OSError:
+        if again and incoming.unanswered:
+            return None
+        raise UpstreamFailed(f"Upstream {call.name} closed the connection before it answered.") from None
+    except BaseException:
+        connection.cut()
+        raise
+    return Response(call.name, incoming, call.idle_timeout)
+
+
+def _not_reached(call: Call) -> NothingSent:
+    return NothingSent(f"Upstream {call.name} could not be reached.")
 
 
 class _NoConnection(NothingSent, UpstreamTimeout):
@@ -160,8 +124,3 @@ class _NoConnection(NothingSent, UpstreamTimeout):
 
     status = UpstreamTimeout.status
     code = UpstreamTimeout.code
-
-
-@lru_cache(64)
-def _timeouts(connect: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=None, sock_connect=connect)

@@ -1,88 +1,17 @@
 """The pooled client against a real server on loopback that behaves and misbehaves."""
 
 import asyncio
+import contextlib
 import gzip
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
-from typing import Any
+import socket
+from collections.abc import Iterator
 
 import pytest
-import trustme
 
 from greyfox_core.errors import UpstreamFailed, UpstreamTimeout
-from greyfox_core.forwarding.client import Call, NothingSent, Response, UpstreamClient
+from greyfox_core.forwarding.client import NothingSent, UpstreamClient
 from tests.kit.gateway import free_port
-
-type Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-FOREVER = 3600.0
-OK = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\nSet-Cookie: a=b\r\n\r\nhello"
-EVENTS = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n"
-
-
-class Server:
-    """Answers every request with `answer`, and then does what `after` says."""
-
-    def __init__(self) -> None:
-        self.answer = OK
-        self.after: Callable[[asyncio.StreamWriter], Any] = lambda writer: None
-        self.heads: list[bytes] = []
-        self.connections = 0
-        self.left = asyncio.Event()  # a client has closed its connection
-        self.port = 0
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        try:
-            while True:
-                self.heads.append(await reader.readuntil(b"\r\n\r\n"))
-                writer.write(self.answer)
-                await writer.drain()
-                self.after(writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            self.left.set()
-        finally:
-            writer.close()
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    made = Server()
-    listening = await asyncio.start_server(made.serve, "127.0.0.1", 0)
-    made.port = listening.sockets[0].getsockname()[1]
-    yield made
-    listening.close()
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[UpstreamClient]:
-    made = UpstreamClient()
-    made.start()
-    yield made
-    await made.close()
-
-
-def call(port: int, path: str = "/v1/x", **changes: Any) -> Call:
-    usual: dict[str, Any] = {
-        "name": "openai",
-        "method": "GET",
-        "url": f"http://127.0.0.1:{port}{path}",
-        "headers": [("accept", "x"), ("x-twice", "1"), ("x-twice", "2")],
-        "body": None,
-        "connect_timeout": FOREVER,
-        "first_byte_timeout": FOREVER,
-        "idle_timeout": FOREVER,
-    }
-    return Call(**usual | changes)
-
-
-async def body_of(response: Response, limit: int = 100) -> bytes:
-    """The whole body; the connection is given back or cut."""
-    try:
-        return await response.read(limit)
-    finally:
-        response.close()
+from tests.kit.scripted import EVENTS, Server, body_of, call
 
 
 async def test_a_whole_answer_is_read_and_its_connection_used_again(server: Server, client: UpstreamClient) -> None:
@@ -204,7 +133,7 @@ async def test_what_is_no_http_is_a_failure_that_quotes_nothing(server: Server, 
 
 
 async def test_a_field_that_cannot_be_written_is_never_sent(server: Server, client: UpstreamClient) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(NothingSent):
         await client.open(call(server.port, headers=[("x-a", "b\r\nx-c: d")]))
 
     assert server.heads == []
@@ -215,42 +144,88 @@ async def test_a_client_that_is_not_started_sends_nothing() -> None:
         await UpstreamClient().open(call(1))
 
 
-@pytest.mark.parametrize("trusted", [True, False])
-async def test_only_a_certificate_of_the_upstreams_own_ca_is_accepted(
-    trusted: bool, client: UpstreamClient, tmp_path: Path
+async def test_a_body_goes_out_as_it_is(server: Server, client: UpstreamClient) -> None:
+    bodies = [b"{}", b"", bytes(1_000_000)]
+    for body in bodies:
+        assert await body_of(await client.open(call(server.port, method="POST", body=body))) == b"hello"
+
+    assert server.bodies == bodies
+    assert server.connections == 1
+
+
+async def test_an_upstream_that_does_not_take_the_connection_is_a_time_out_and_got_nothing(
+    client: UpstreamClient,
 ) -> None:
-    ca, other, server = trustme.CA(), trustme.CA(), Server()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ca.issue_cert("127.0.0.1").configure_cert(context)
-    ca_file = tmp_path / "ca.pem"
-    (ca if trusted else other).cert_pem.write_to_path(str(ca_file))
-    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=context)
-    async with listening:
-        port = listening.sockets[0].getsockname()[1]
-        asked = call(port, url=f"https://127.0.0.1:{port}/", ca_file=ca_file)
+    with deaf() as port, pytest.raises(NothingSent, match=r"did not accept a connection in 0\.05 seconds") as late:
+        await client.open(call(port, connect_timeout=0.05))
 
-        if trusted:
-            assert await body_of(await client.open(asked)) == b"hello"
-        else:
-            with pytest.raises(NothingSent):
-                await client.open(asked)
-            assert server.heads == []
-        await client.close()
+    assert isinstance(late.value, UpstreamTimeout)
 
 
-async def test_an_upstream_with_a_certificate_for_another_name_gets_no_key(
-    client: UpstreamClient, tmp_path: Path
+async def test_a_caller_that_leaves_while_the_head_is_awaited_cuts_the_connection(
+    server: Server, client: UpstreamClient
 ) -> None:
-    ca, server = trustme.CA(), Server()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ca.issue_cert("another.test").configure_cert(context)
-    ca_file = tmp_path / "ca.pem"
-    ca.cert_pem.write_to_path(str(ca_file))
-    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=context)
-    async with listening:
-        port = listening.sockets[0].getsockname()[1]
+    server.answer = b"HTTP/1.1 200"
+    opening = asyncio.create_task(client.open(call(server.port)))
+    await server.asked.wait()
 
-        with pytest.raises(NothingSent):
-            await client.open(call(port, url=f"https://127.0.0.1:{port}/", ca_file=ca_file))
+    opening.cancel()
 
-        assert server.heads == []
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    async with asyncio.timeout(10):
+        await server.left.wait()
+
+
+async def test_a_caller_that_leaves_while_connecting_leaves_nothing_behind(client: UpstreamClient) -> None:
+    with deaf() as port:
+        opening = asyncio.create_task(client.open(call(port)))
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+        opening.cancel()
+
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_an_answer_before_the_whole_request_is_an_answer(server: Server, client: UpstreamClient) -> None:
+    server.reads_bodies = False
+    server.answer = b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n"
+
+    response = await client.open(call(server.port, method="POST", body=bytes(50_000_000)))
+
+    assert response.status == 413
+    assert await response.read(0) == b""
+    async with asyncio.timeout(10):  # half a request cannot be followed by another
+        await server.left.wait()
+
+
+async def test_the_machines_proxy_is_not_asked(
+    server: Server, client: UpstreamClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{free_port()}")
+
+    assert await body_of(await client.open(call(server.port))) == b"hello"
+
+
+@pytest.mark.parametrize("url", ["", "ftp://127.0.0.1/", "http://127.0.0.1:1/a b", "http://a:b@127.0.0.1/"])
+async def test_a_url_that_cannot_be_asked_gets_nothing(client: UpstreamClient, url: str) -> None:
+    with pytest.raises(NothingSent, match="could not be reached"):
+        await client.open(call(1, url=url))
+
+
+@contextlib.contextmanager
+def deaf() -> Iterator[int]:
+    """The port of a listener whose queue is full: a further connection hangs."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        port = listener.getsockname()[1]
+        for _ in range(3):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", port))
+        yield int(port)
