@@ -20,7 +20,7 @@ from greyfox_core.quota.attempt import Attempt, Reservation, Settled, Settlement
 from greyfox_core.quota.book import Book, Plan
 from greyfox_core.quota.counter import Charge
 from greyfox_core.quota.ports import Changes, Closing, Counters, Journal, Line, Overrides
-from greyfox_core.quota.reckoning import Ask, Block, booked, charge_of, fits, room_for, used_up
+from greyfox_core.quota.reckoning import Ask, Block, booked, charge_of, fits, is_ample, room_for, used_up
 from greyfox_core.quota.refusals import refusal, too_fast
 from greyfox_core.quota.standing import Standing, shown_for, tightest
 from greyfox_core.values.principal import Principal
@@ -199,6 +199,14 @@ class Admission:
         await self.prepare(who, model)
         counters = self._known(who, model).counters
         return any(one.quota.enforce == "hard" and one.input.limit is not None for one in counters)
+
+    def ample_for(self, who: Principal, model: str, input_tokens: int) -> bool:
+        """Whether so much input is next to nothing beside what is left: then a bound does in place of a count.
+
+        Rate limits of tokens look at every single one. False where what is left is not in memory.
+        """
+        plan = self._book.plan(who, model)
+        return plan is not None and not plan.tokens and is_ample(input_tokens, plan.counters)
 
     def standing(self, who: Principal, model: str) -> Standing | None:
         """The tightest enforced quota of this caller with this model; None where nothing is limited or loaded."""

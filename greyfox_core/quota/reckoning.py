@@ -17,6 +17,7 @@ Axis = Literal["input", "output"]
 
 PLAUSIBLE = 4_000_000
 """Tokens that one answer may state, whatever was reserved: four times today's largest context window."""
+_AMPLE = 64
 _LARGEST = 2**40  # of one reservation: the sum of millions of them still is an integer to every store
 
 
@@ -105,6 +106,15 @@ def fits(usage: Usage, counters: Iterable[Counter]) -> Block | None:
         for block in _blocks(counter, *charge_of(counter, usage))
     ]
     return next((block for block in blocks if not block.busy), blocks[0] if blocks else None)
+
+
+def is_ample(input_tokens: int, counters: Iterable[Counter]) -> bool:
+    """Whether so much is at most a 64th of what each quota leaves that looks at what is set aside."""
+    for counter in counters:
+        left = counter.input.left
+        if left is not None and input_tokens * _AMPLE > left and counter.quota.enforce != "soft":
+            return False
+    return True
 
 
 def booked(reservation: Reservation, result: Settlement) -> Settled:
