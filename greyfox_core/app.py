@@ -23,7 +23,7 @@ from greyfox_core.cache.memory import MemoryCache
 from greyfox_core.cache.service import Cache
 from greyfox_core.clock import Clock, SystemClock
 from greyfox_core.config.load import Loaded
-from greyfox_core.config.schema import LimitsPart
+from greyfox_core.config.schema import Config, LimitsPart
 from greyfox_core.config.watch import ConfigSource
 from greyfox_core.dialects.registry import Dialects
 from greyfox_core.errors import ConfigError, Refused, Unavailable
@@ -156,7 +156,8 @@ class App:
         """Begin to serve. Raises StoreUnavailable, BrokenData."""
         self._session = aiohttp.ClientSession()
         self._client.start()
-        await asyncio.to_thread(self._encodings.warm)
+        await asyncio.to_thread(self._encodings.check)
+        await self._prepare_counting(self.rules.config)
         self._admission.apply(await self.store.changes())
         self._housekeeping = [
             asyncio.create_task(self._watch_store()),
@@ -224,12 +225,18 @@ class App:
             try:
                 loaded = await self.source.changed()
                 if loaded is not None:
+                    await self._prepare_counting(loaded.config)
                     self._reconfigure(loaded)
                     self.metrics.config_reload("applied")
                     log.info("configuration reloaded: %s", loaded.path)
             except ConfigError as error:
                 self.metrics.config_reload("refused")
                 log.error("%s", error)
+
+    async def _prepare_counting(self, config: Config) -> None:
+        """A rule decides by tokens: what is not counted by then would be guessed. Raises BrokenData."""
+        if any(route.when.input_tokens is not None for route in config.routes):
+            await asyncio.to_thread(self._encodings.warm)
 
     def _reconfigure(self, loaded: Loaded) -> None:
         rules = Rules.of(loaded, random.random)

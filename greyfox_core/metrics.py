@@ -3,16 +3,21 @@
 Every label comes from a closed or a bounded set: names beyond the bound count under `other`. No label holds a user, a
 key, a prompt or an answer.
 
+To count is to add to a plain number, which one thread alone does; Prometheus' own form is made when it is asked for.
+
 Units: tokens, seconds, bytes, as the names say.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Literal, Protocol
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from itertools import accumulate
+from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from greyfox_core.cache.ports import Stats
 from greyfox_core.quota.attempt import Settled
@@ -28,7 +33,7 @@ OTHER = "other"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"  # of Prometheus' text format
 
 _QUICK = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0)  # seconds, for our own work
-_SLOW = (0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)  # for an upstream's
+SLOW = (0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)  # for an upstream's
 _GROUP = (1, 2, 5, 10, 20, 50, 100, 200, 500)  # records
 
 
@@ -48,38 +53,64 @@ class _Bounded:
         return name
 
 
-class _Child(Protocol):
-    """A counter with its labels filled in."""
+class _Counters(Collector):
+    """A labelled counter: a number for each set of labels."""
 
-    def inc(self, amount: float = 1) -> None: ...
-
-
-class _Counters:
-    """A labelled counter that finds a child it has seen by one look-up."""
-
-    def __init__(self, counter: Counter) -> None:
-        self._counter = counter
-        self._children: dict[tuple[str, ...], _Child] = {}
+    def __init__(self, name: str, text: str, labels: tuple[str, ...]) -> None:
+        self._of = (name, text, labels)
+        self._values: dict[tuple[str, ...], float] = {}
 
     def add(self, *labels: str, amount: float = 1) -> None:
-        child = self._children.get(labels)
-        if child is None:
-            child = self._children[labels] = self._counter.labels(*labels)
-        child.inc(amount)
+        values = self._values
+        values[labels] = values.get(labels, 0) + amount
+
+    def collect(self) -> Iterator[Metric]:
+        name, text, labels = self._of
+        family = CounterMetricFamily(name, text, labels=labels)
+        for values, count in list(self._values.items()):
+            family.add_metric(values, count)
+        yield family
 
 
-class _Histograms:
-    """The same for histograms."""
+class _Histograms(Collector):
+    """The same for histograms: how many fell into each bucket, beyond the last one, and their sum."""
 
-    def __init__(self, histogram: Histogram) -> None:
-        self._histogram = histogram
-        self._children: dict[tuple[str, ...], Histogram] = {}
+    def __init__(self, name: str, text: str, bounds: tuple[float, ...], labels: tuple[str, ...] = ()) -> None:
+        self._of = (name, text, labels)
+        self._bounds = bounds
+        self._figures: dict[tuple[str, ...], list[float]] = {}
+        if not labels:
+            self._figures[()] = self._empty()
 
-    def observe(self, seconds: float, *labels: str) -> None:
-        child = self._children.get(labels)
-        if child is None:
-            child = self._children[labels] = self._histogram.labels(*labels)
-        child.observe(seconds)
+    def observe(self, amount: float, *labels: str) -> None:
+        figures = self._figures.get(labels)
+        if figures is None:
+            figures = self._figures[labels] = self._empty()
+        figures[bisect_left(self._bounds, amount)] += 1
+        figures[-1] += amount
+
+    def collect(self) -> Iterator[Metric]:
+        name, text, labels = self._of
+        family = HistogramMetricFamily(name, text, labels=labels)
+        bounds = [*map(floatToGoString, self._bounds), "+Inf"]
+        for values, figures in list(self._figures.items()):
+            *counts, total = list(figures)
+            family.add_metric(values, list(zip(bounds, accumulate(counts), strict=True)), total)
+        yield family
+
+    def _empty(self) -> list[float]:
+        return [0.0] * (len(self._bounds) + 2)
+
+
+class _Level(Collector):
+    """A gauge without labels."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self._of = (name, text)
+        self.value = 0
+
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily(*self._of, value=self.value)
 
 
 class Metrics:
@@ -91,11 +122,15 @@ class Metrics:
         self._model, self._upstream = _Bounded(MODELS), _Bounded(UPSTREAMS)
         self._host, self._place = _Bounded(HOSTS), _Bounded(PLACES)
 
-        def counters(name: str, text: str, *labels: str) -> _Counters:
-            return _Counters(Counter(f"greyfox_{name}", text, labels, registry=registry))
+        def shown[C: Collector](collector: C) -> C:
+            registry.register(collector)
+            return collector
 
-        def histograms(name: str, text: str, buckets: Iterable[float], *labels: str) -> _Histograms:
-            return _Histograms(Histogram(f"greyfox_{name}", text, labels, registry=registry, buckets=tuple(buckets)))
+        def counters(name: str, text: str, *labels: str) -> _Counters:
+            return shown(_Counters(f"greyfox_{name}", text, labels))
+
+        def histograms(name: str, text: str, bounds: tuple[float, ...], *labels: str) -> _Histograms:
+            return shown(_Histograms(f"greyfox_{name}", text, bounds, labels))
 
         self._requests = counters(
             "requests", "Governed requests answered.", "dialect", "upstream", "model", "status", "cache"
@@ -109,17 +144,13 @@ class Metrics:
         self._shadow = counters("shadow", "Requests to known LLM hosts that no upstream names.", "host", "action")
         self._tunnels = counters("tunnels", "Tunnels asked for.", "outcome")
         self._reloads = counters("config_reloads", "Changes of the configuration.", "result")
-        self._duration = histograms("request_seconds", "From a request to its answer's end.", _SLOW, "dialect", "cache")
-        self._first = histograms("first_byte_seconds", "An upstream's time to its answer's head.", _SLOW, "upstream")
+        self._duration = histograms("request_seconds", "From a request to its answer's end.", SLOW, "dialect", "cache")
+        self._first = histograms("first_byte_seconds", "An upstream's time to its answer's head.", SLOW, "upstream")
         self._overhead = histograms("overhead_seconds", "GreyFox's own share, up to the head.", _QUICK, "cache")
-        self._commit = Histogram(
-            "greyfox_journal_commit_seconds", "One durable write of the journal.", registry=registry, buckets=_QUICK
-        )
-        self._group = Histogram(
-            "greyfox_journal_group_size", "Records in one durable write.", registry=registry, buckets=_GROUP
-        )
-        self._in_flight = Gauge("greyfox_requests_in_flight", "Governed requests under way.", registry=registry)
-        self._open_tunnels = Gauge("greyfox_tunnels_open", "Tunnels open now.", registry=registry)
+        self._commit = histograms("journal_commit_seconds", "One durable write of the journal.", _QUICK)
+        self._group = histograms("journal_group_size", "Records in one durable write.", _GROUP)
+        self._in_flight = shown(_Level("greyfox_requests_in_flight", "Governed requests under way."))
+        self._open_tunnels = shown(_Level("greyfox_tunnels_open", "Tunnels open now."))
         info = Gauge("greyfox_info", "Always 1; the version is its label.", ("version",), registry=registry)
         info.labels(version).set(1)
         ProcessCollector(registry=registry)
@@ -136,7 +167,7 @@ class Metrics:
 
     def in_flight(self, change: int) -> None:
         """+1 where a request begins, -1 where it ends."""
-        self._in_flight.inc(change)
+        self._in_flight.value += change
 
     def latency(self, dialect: str, cache: str, seconds: float) -> None:
         """From the request's head to its answer's last byte."""
@@ -207,7 +238,7 @@ class Metrics:
 
     def open_tunnels(self, change: int) -> None:
         """+1 where a tunnel opens, -1 where it closes."""
-        self._open_tunnels.inc(change)
+        self._open_tunnels.value += change
 
     # --- read when asked for
 

@@ -20,13 +20,14 @@ from greyfox_core.quota.attempt import Attempt, Reservation, Settled, Settlement
 from greyfox_core.quota.book import Book, Plan
 from greyfox_core.quota.counter import Charge
 from greyfox_core.quota.ports import Changes, Closing, Counters, Journal, Line, Overrides
-from greyfox_core.quota.reckoning import Ask, Block, booked, charge_of, fits, room_for, used_up
+from greyfox_core.quota.reckoning import Ask, Block, booked, charge_of, fits, is_ample, room_for, used_up
 from greyfox_core.quota.refusals import refusal, too_fast
 from greyfox_core.quota.standing import Standing, shown_for, tightest
 from greyfox_core.values.principal import Principal
 from greyfox_core.values.usage import Usage
 
 _NOTHING = Usage()
+_RELEASED = Settled(_NOTHING, estimated=False)
 
 
 class Admission:
@@ -62,8 +63,9 @@ class Admission:
 
     async def prepare(self, who: Principal, model: str) -> None:
         """Bring the counters of the current periods into memory. Raises StoreUnavailable."""
-        if not self.ready(who, model):
-            await self._book.prepare(who, model, self._clock.now())
+        now = self._clock.now()
+        if not self._book.ready(who, model, now):
+            await self._book.prepare(who, model, now)
 
     def check(self, who: Principal, model: str, *, produces_output: bool = True) -> None:
         """Refuse a caller whose quota is used up or who comes too fast; counts one request for the rate limits.
@@ -93,8 +95,11 @@ class Admission:
         which the request makes sense. Cancelled while it waits, it leaves nothing reserved.
         """
         ask = Ask(input_tokens, asked_cap, model_max, choices, floor, produces_output)
-        await self.prepare(attempt.principal, attempt.model)
-        reservation = self._admit(attempt, ask)
+        now = self._clock.now()
+        if not self._book.ready(attempt.principal, attempt.model, now):
+            await self._book.prepare(attempt.principal, attempt.model, now)
+            now = self._clock.now()
+        reservation = self._admit(attempt, ask, now)
         try:
             await self._journal.reserve(reservation)
         except StoreUnavailable:
@@ -111,9 +116,9 @@ class Admission:
         The journal has it when this returns and writes it in its own time; it is not lost while the process lives.
         """
         if not reservation.open:
-            return reservation.settled or Settled(_NOTHING, estimated=False)
+            return reservation.settled or _RELEASED
         settled = booked(reservation, result)
-        charged = tuple(charge_of(charge.counter, settled.usage) for charge in reservation.charges)
+        charged = tuple([charge_of(counter, settled.usage) for counter, _, _ in reservation.charges])
         self._end(reservation, "estimated" if settled.estimated else "settled", result, settled, charged)
         cost = settled.usage.input_total + settled.usage.output_total
         self._pour(reservation, cost - reservation.reserved_input)
@@ -133,7 +138,7 @@ class Admission:
             return
         result = Settlement(_NOTHING, False, "failed", status=status, code=code, duration_ms=duration_ms)
         nothing = ((0, 0),) * len(reservation.charges)
-        self._end(reservation, "released", result, Settled(_NOTHING, estimated=False), nothing)
+        self._end(reservation, "released", result, _RELEASED, nothing)
         self._pour(reservation, -reservation.reserved_input)
 
     async def release(
@@ -195,6 +200,14 @@ class Admission:
         counters = self._known(who, model).counters
         return any(one.quota.enforce == "hard" and one.input.limit is not None for one in counters)
 
+    def ample_for(self, who: Principal, model: str, input_tokens: int) -> bool:
+        """Whether so much input is next to nothing beside what is left: then a bound does in place of a count.
+
+        Rate limits of tokens look at every single one. False where what is left is not in memory.
+        """
+        plan = self._book.plan(who, model)
+        return plan is not None and not plan.tokens and is_ample(input_tokens, plan.counters)
+
     def standing(self, who: Principal, model: str) -> Standing | None:
         """The tightest enforced quota of this caller with this model; None where nothing is limited or loaded."""
         plan = self._book.plan(who, model)
@@ -212,27 +225,21 @@ class Admission:
             raise StoreUnavailable("GreyFox has not loaded the quotas that apply to this request. Try again.")
         return plan
 
-    def _admit(self, attempt: Attempt, ask: Ask) -> Reservation:
+    def _admit(self, attempt: Attempt, ask: Ask, now: datetime) -> Reservation:
         """Decide and set aside in one piece: nothing else runs meanwhile."""
         plan = self._known(attempt.principal, attempt.model)
-        now = self._clock.now()
         room = room_for(ask, plan.counters)
         if isinstance(room, Block):
             raise refusal(room, now)
         if plan.tokens:
             self._take(plan, "tokens", room.input)
+        input_, output, cap, observed = room
         for counter in plan.counters:
-            counter.input.reserved += room.input
-            counter.output.reserved += room.output
+            counter.input.reserved += input_
+            counter.output.reserved += output
+        charges = tuple([Charge(counter, input_, output) for counter in plan.counters])
         reservation = Reservation(
-            id=self._journal.next_id(),
-            attempt=attempt,
-            admitted_at=now,
-            reserved_input=room.input,
-            reserved_output=room.output,
-            output_cap=room.cap,
-            observed=room.observed,
-            charges=tuple(Charge(counter, room.input, room.output) for counter in plan.counters),
+            self._journal.next_id(), attempt, now, input_, output, output_cap=cap, observed=observed, charges=charges
         )
         self._open[reservation.id] = reservation
         return reservation
@@ -245,21 +252,20 @@ class Admission:
         settled: Settled,
         charged: tuple[tuple[int, int], ...],
     ) -> None:
-        now: datetime = self._clock.now()
         self._close(reservation)
-        for charge, (paid_in, paid_out) in zip(reservation.charges, charged, strict=True):
-            charge.counter.input.settled += paid_in
-            charge.counter.output.settled += paid_out
+        for (counter, _, _), (paid_in, paid_out) in zip(reservation.charges, charged, strict=True):
+            counter.input.settled += paid_in
+            counter.output.settled += paid_out
         reservation.settled = settled
-        self._journal.close(Closing(reservation, state, now, result, settled, charged))
+        self._journal.close(Closing(reservation, state, self._clock.now(), result, settled, charged))
 
     def _close(self, reservation: Reservation) -> None:
         """Take what was set aside off the counters."""
         reservation.open = False
         del self._open[reservation.id]
-        for charge in reservation.charges:
-            charge.counter.input.reserved -= charge.input
-            charge.counter.output.reserved -= charge.output
+        for counter, input_, output in reservation.charges:
+            counter.input.reserved -= input_
+            counter.output.reserved -= output
 
     def _give_back(self, reservation: Reservation) -> None:
         """The journal did not take it: as if it had never been."""
@@ -270,15 +276,19 @@ class Admission:
         """From every bucket or from none."""
         limited = plan.requests if unit == "requests" else plan.tokens
         now = self._clock.monotonic()
-        waits = [(one.bucket.wait(amount, now), one) for one in limited]
-        wait, one = max(waits, key=lambda pair: pair[0])
-        if wait > 0:
-            raise too_fast(one.limit, one.subject, one.unit, one.a_minute, wait)
+        longest, longest_of = 0.0, None
+        for one in limited:
+            if (wait := one.bucket.wait(amount, now)) > longest:
+                longest, longest_of = wait, one
+        if longest_of is not None:
+            raise too_fast(longest_of.limit, longest_of.subject, longest_of.unit, longest_of.a_minute, longest)
         for one in limited:
             one.bucket.add(amount, now)
 
     def _pour(self, reservation: Reservation, amount: int) -> None:
         """Correct the token buckets by what an attempt cost beyond its counted input."""
+        if not self._book.limits_tokens:
+            return
         plan = self._book.plan(reservation.attempt.principal, reservation.attempt.model)
         if plan is not None and plan.tokens:
             now = self._clock.monotonic()

@@ -1,14 +1,17 @@
 """What the ledger knows of one attempt: its facts, its reservation, how it ended.
 
+What is made for every request is a named tuple: as unchangeable as a frozen dataclass, and made in a third of the time.
+
 Units: tokens; durations are milliseconds; instants are aware datetimes in UTC.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 from greyfox_core.quota.counter import Charge
 from greyfox_core.values.principal import Principal
@@ -17,9 +20,10 @@ from greyfox_core.values.usage import Usage
 Outcome = Literal["complete", "cut-upstream", "cut-client", "failed", "drained"]
 """How the answer ended; `failed` is an answer that is no success, or none at all."""
 
+_NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+
+class Attempt(NamedTuple):
     """One try at one upstream, as it is known before the first byte leaves.
 
     `number` counts a request's attempts from 1; the rows of cache hits and refusals have 0. `model` is the one that
@@ -38,12 +42,11 @@ class Attempt:
     route: str
     way: str
     stream: bool = False
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = _NO_TAGS
     cache: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """How an attempt ended and what it cost.
 
     `estimated`: `usage` is our own reckoning and not the provider's figures; it is then held within the reservation.
@@ -59,8 +62,7 @@ class Settlement:
     duration_ms: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """What was booked; overshoot is what was billed beyond the reservation.
 
     `implausible`: the stated figures could not be true and the reservation was booked in their place.

@@ -62,12 +62,15 @@ class Book:
         self._loading: dict[Key, Load] = {}
         self._quotas: dict[str, Quota] = {}
         self._rates: tuple[RateLimit, ...] = ()
+        self.limits_tokens = False
+        """Whether any rate limit counts tokens."""
         self.reconfigure(config)
 
     def reconfigure(self, config: Config) -> None:
         """Limits, matches and rates of this configuration from now on; counters and bucket levels stay."""
         self._quotas = {quota.name: quota for quota in config.quotas}
         self._rates = config.rate_limits
+        self.limits_tokens = any(rate.tokens_per_minute is not None for rate in self._rates)
         for (name, subject, kind), counter in self._counters.items():
             quota = self._quotas.get(name)
             if quota is not None and quota.period == kind:

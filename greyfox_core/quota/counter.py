@@ -7,6 +7,7 @@ Rule:    settled + reserved never passes the limit by an admission; only a bill 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from greyfox_core.config.schema import Quota
 from greyfox_core.quota.period import Period
@@ -63,8 +64,7 @@ class Counter:
         self.output.limit = limits.output
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(NamedTuple):
     """What one reservation has set aside on one counter."""
 
     counter: Counter

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from greyfox_core.quota.attempt import Attempt, Reservation, Settled, Settlement
 from greyfox_core.quota.counter import Limits
@@ -76,8 +76,7 @@ class Changes:
     adjusted: Sequence[Adjusted] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Closing:
+class Closing(NamedTuple):
     """The end of a reservation. `charged` has (input, output) for each of the reservation's charges, in order."""
 
     reservation: Reservation
@@ -88,8 +87,7 @@ class Closing:
     charged: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A ledger row that never had a reservation: a cache hit or a refusal.
 
     `saved` is what a hit would have cost; `charges` are (counter, input, output), empty where a hit costs nothing.

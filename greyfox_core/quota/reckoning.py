@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from greyfox_core.quota.attempt import Reservation, Settled, Settlement
 from greyfox_core.quota.counter import Counter, Side
@@ -17,10 +17,11 @@ Axis = Literal["input", "output"]
 
 PLAUSIBLE = 4_000_000
 """Tokens that one answer may state, whatever was reserved: four times today's largest context window."""
+_AMPLE = 64
 _LARGEST = 2**40  # of one reservation: the sum of millions of them still is an integer to every store
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ask:
     """What an attempt may cost. Caps are tokens a choice; `model_max` is the most that the model writes a choice."""
 
@@ -36,8 +37,7 @@ class Ask:
             raise ValueError("an attempt asks for no negative number of tokens and for one choice at least")
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
+class Room(NamedTuple):
     """There is room. `output` is for all choices; `cap` must be written into the request, None leaves it as it is."""
 
     input: int
@@ -71,10 +71,7 @@ def room_for(ask: Ask, counters: Sequence[Counter]) -> Room | Block:
         enforce = counter.quota.enforce
         if enforce == "soft":
             continue
-        found = [
-            *_blocked(counter, counter.input, "input", ask.input_tokens),
-            *_blocked(counter, counter.output, "output", least),
-        ]
+        found = _blocks(counter, ask.input_tokens, least)
         if enforce == "observe":
             if found:
                 observed.append(counter.quota.name)
@@ -106,12 +103,18 @@ def fits(usage: Usage, counters: Iterable[Counter]) -> Block | None:
         block
         for counter in counters
         if counter.quota.enforce == "hard"
-        for block in (
-            *_blocked(counter, counter.input, "input", charge_of(counter, usage)[0]),
-            *_blocked(counter, counter.output, "output", usage.output_total),
-        )
+        for block in _blocks(counter, *charge_of(counter, usage))
     ]
     return next((block for block in blocks if not block.busy), blocks[0] if blocks else None)
+
+
+def is_ample(input_tokens: int, counters: Iterable[Counter]) -> bool:
+    """Whether so much is at most a 64th of what each quota leaves that looks at what is set aside."""
+    for counter in counters:
+        left = counter.input.left
+        if left is not None and input_tokens * _AMPLE > left and counter.quota.enforce != "soft":
+            return False
+    return True
 
 
 def booked(reservation: Reservation, result: Settlement) -> Settled:
@@ -140,10 +143,20 @@ def charge_of(counter: Counter, usage: Usage) -> tuple[int, int]:
     return usage.input_total - spared, usage.output_total
 
 
-def _blocked(counter: Counter, side: Side, axis: Axis, needs: int) -> list[Block]:
-    if needs == 0 or side.limit is None or side.settled + side.reserved + needs <= side.limit:
-        return []
-    return [Block(counter, axis, needs, busy=side.settled + needs <= side.limit)]
+def _blocks(counter: Counter, input_: int, output: int) -> list[Block]:
+    """The sides of a counter that have no room for so much."""
+    found: list[Block] = []
+    side = counter.input
+    if side.limit is not None and 0 < input_ > side.limit - side.settled - side.reserved:
+        found.append(_block(counter, side, "input", input_))
+    side = counter.output
+    if side.limit is not None and 0 < output > side.limit - side.settled - side.reserved:
+        found.append(_block(counter, side, "output", output))
+    return found
+
+
+def _block(counter: Counter, side: Side, axis: Axis, needs: int) -> Block:
+    return Block(counter, axis, needs, busy=side.limit is not None and side.settled + needs <= side.limit)
 
 
 def _room(ask: Ask, capped: int, share: int | None, observed: tuple[str, ...]) -> Room:
@@ -169,6 +182,13 @@ def _plausible(usage: Usage, reserved_input: int, reserved_output: int) -> bool:
 
 def _trimmed(usage: Usage, input_total: int, output_total: int) -> Usage:
     """With these totals; no part is greater than its total."""
+    if (
+        usage.input_total == input_total
+        and usage.output_total == output_total
+        and usage.input_cached_read <= input_total >= usage.input_cache_write
+        and usage.output_reasoning <= output_total
+    ):
+        return usage
     return Usage(
         input_total=input_total,
         output_total=output_total,

@@ -94,6 +94,7 @@ class Forward:
             attempt.release()
             raise
         except Refused:
+            await attempt.count_ahead(Received())
             attempt.settle_worst("failed")
             raise
         except BaseException:
@@ -114,7 +115,7 @@ class Forward:
         rules, dialect = exchange.rules, self._dialects.of(parsed.endpoint)
         upstream = rules.upstream(target.upstream)
         accounting = rules.config.accounting
-        estimate = await self._estimate(exchange, dialect, target)
+        estimate, exact = await self._estimate(exchange, dialect, target)
         admission = self._books.admission
         if parsed.unbounded and await admission.limits_input(who, target.model):
             if not accounting.allow_unbounded_input:
@@ -135,7 +136,7 @@ class Forward:
             produces_output=parsed.produces_output,
         )
         exchange.output_cap = reservation.output_cap if can_cap else None
-        attempt = OpenAttempt(self._books, exchange, target, dialect, reservation, estimate)
+        attempt = OpenAttempt(self._books, exchange, target, dialect, reservation, estimate, exact=exact)
         try:
             body = dialect.prepare(
                 parsed,
@@ -149,13 +150,18 @@ class Forward:
             raise
         return attempt, body
 
-    async def _estimate(self, exchange: Exchange, dialect: Dialect, target: Target) -> int:
-        assert exchange.parsed is not None
-        prompt = dialect.prompt(exchange.parsed, target.model)
+    async def _estimate(self, exchange: Exchange, dialect: Dialect, target: Target) -> tuple[int, bool]:
+        """Input tokens to set aside; and whether they are as good as we know, or a bound that does for now."""
+        parsed, who = exchange.parsed, exchange.principal
+        assert parsed is not None and who is not None
+        prompt = dialect.prompt(parsed, target.model)
+        bound = self._books.counter.bound(prompt)
         if exchange.rules.config.accounting.input_bound == "bytes":
-            return self._books.counter.bound(prompt)
+            return bound, True
+        if not parsed.unbounded and self._books.admission.ample_for(who, target.model, bound):
+            return bound, False
         counted = self._books.counter.count_now(prompt, target.model)
-        return counted if counted is not None else await self._books.counter.count(prompt, target.model)
+        return (await self._books.counter.count(prompt, target.model) if counted is None else counted), True
 
     async def _failed(self, attempt: OpenAttempt, response: Response, last: bool) -> Answer | None:
         """An answer that is no success is the caller's, byte for byte, unless another target may do better."""
@@ -171,6 +177,7 @@ class Forward:
         finally:
             response.close()
         if response.status in MAY_HAVE_GENERATED:
+            await attempt.count_ahead(Received())
             attempt.settle_received(Received(), "failed")
         else:
             attempt.settle_unbilled()
@@ -199,8 +206,11 @@ class Forward:
         if usage is not None:
             attempt.settle_stated(usage)
         elif parsed is not None:
-            attempt.settle_text(Received(dialect.output_text(parsed)), "complete")
+            received = Received(dialect.output_text(parsed))
+            await attempt.count_ahead(received)
+            attempt.settle_text(received, "complete")
         else:
+            await attempt.count_ahead(Received())
             attempt.settle_worst("failed")
         whole = response.status == 200 and parsed is not None and dialect.plain_complete(parsed)
         if not (whole and self._recall.keep(exchange, attempt.target, response.headers, raw)):

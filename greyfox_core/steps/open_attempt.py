@@ -17,6 +17,7 @@ from greyfox_core.metrics import Metrics
 from greyfox_core.quota.admission import Admission
 from greyfox_core.quota.attempt import Outcome, Reservation, Settlement
 from greyfox_core.tokens.count import TokenCounter
+from greyfox_core.tokens.encodings import BrokenData
 from greyfox_core.values.exchange import Exchange
 from greyfox_core.values.request import ParsedRequest, Prompt
 from greyfox_core.values.target import Target
@@ -75,7 +76,11 @@ class Received:
 
 
 class OpenAttempt:
-    """`input_estimate` is tokens; `started` monotonic seconds, when the call was sent."""
+    """`input_estimate` is tokens; `started` monotonic seconds, when the call was sent.
+
+    Where the estimate is not `exact`, it is a bound that sufficed to admit: the prompt is counted only if its figure is
+    needed after all, because the provider states none.
+    """
 
     def __init__(
         self,
@@ -85,6 +90,8 @@ class OpenAttempt:
         dialect: Dialect,
         reservation: Reservation,
         input_estimate: int,
+        *,
+        exact: bool,
     ) -> None:
         assert exchange.parsed is not None
         self._books = books
@@ -93,6 +100,7 @@ class OpenAttempt:
         self.dialect = dialect
         self.reservation = reservation
         self.input_estimate = input_estimate
+        self.exact = exact
         self.parsed: ParsedRequest = exchange.parsed
         self.started = books.clock.monotonic()
         self.first_byte: float | None = None  # monotonic seconds
@@ -115,22 +123,35 @@ class OpenAttempt:
         """By the provider's own figures."""
         self._settle(usage, False, outcome)
         counted = self.exchange.rules.config.accounting.input_bound == "tokens"
-        if outcome == "complete" and counted and not self.parsed.unbounded:
+        if outcome == "complete" and counted and self.exact and not self.parsed.unbounded:
             self._books.counter.learn(self.target.model, self.input_estimate, usage.input_total)
 
     def settle_unbilled(self) -> None:
         """The provider refused it: providers do not bill an error that they answer at once."""
         self._settle(Usage(), False, "failed")
 
+    async def count_ahead(self, received: Received) -> None:
+        """Count what the attempt will be settled by, so that settling it needs not wait: the answer's head tells it."""
+        counter, model = self._books.counter, self.target.model
+        try:
+            if not self.exact:
+                self.input_estimate, self.exact = await counter.count(self._prompt(), model), True
+            if received.text:
+                await counter.count(_text(received), model)
+        except Unavailable:
+            pass  # then it is settled when there is time to count
+        except BaseException:
+            self._settle(worst_case(self.input_estimate, self.reservation.reserved_output), True, "cut-client")
+            raise
+
     def settle_worst(self, outcome: Outcome) -> None:
         """Nothing can be known of what was produced: all that was set aside."""
-        self._settle(worst_case(self.input_estimate, self.reservation.reserved_output), True, outcome)
+        self._count(Received(), outcome, lambda sent, _: worst_case(sent, self.reservation.reserved_output))
 
     def settle_text(self, received: Received, outcome: Outcome) -> None:
         """The answer is whole but states no usage: by its text, counted off the loop where it is long."""
 
-        def usage(tokens: int) -> Usage:
-            sent = self.input_estimate if received.input_known is None else received.input_known
+        def usage(sent: int, tokens: int) -> Usage:
             return Usage(sent, min(tokens, self.reservation.reserved_output))
 
         self._count(received, outcome, usage)
@@ -139,9 +160,9 @@ class OpenAttempt:
         """The answer was cut: by what had come, plus what can have been produced beyond it."""
         seconds = self._books.clock.monotonic() - self.started
 
-        def usage(tokens: int) -> Usage:
+        def usage(sent: int, tokens: int) -> Usage:
             return Dropped(
-                input_estimate=self.input_estimate if received.input_known is None else received.input_known,
+                input_estimate=sent,
                 reserved_output=self.reservation.reserved_output,
                 received=tokens,
                 seconds=seconds,
@@ -152,25 +173,41 @@ class OpenAttempt:
 
         self._count(received, outcome, usage)
 
-    def _count(self, received: Received, outcome: Outcome, usage: Callable[[int], Usage]) -> None:
+    def _count(self, received: Received, outcome: Outcome, usage: Callable[[int, int], Usage]) -> None:
+        """Settle by `usage` of the tokens that were sent and that came; off the loop where they are long to count."""
         if self._closed:
             return
-        prompt = Prompt(texts=(received.text,))
-        counted = self._books.counter.count_now(prompt, self.target.model)
-        if counted is None:
-            self._books.background.run(self._count_off_the_loop(prompt, received, outcome, usage))
+        sent = self._sent_now(received)
+        came = self._books.counter.count_now(_text(received), self.target.model) if received.text else 0
+        if sent is None or came is None:
+            self._books.background.run(self._count_off_the_loop(received, outcome, usage))
         else:
-            self._settle(usage(received.scaled(counted)), True, outcome)
+            self._settle(usage(sent, received.scaled(came)), True, outcome)
 
     async def _count_off_the_loop(
-        self, prompt: Prompt, received: Received, outcome: Outcome, usage: Callable[[int], Usage]
+        self, received: Received, outcome: Outcome, usage: Callable[[int, int], Usage]
     ) -> None:
+        counter, model = self._books.counter, self.target.model
         try:
-            counted = await self._books.counter.count(prompt, self.target.model)
-        except Unavailable:  # too much waits to be counted
-            self.settle_worst(outcome)
+            sent = self._sent_now(received)
+            if sent is None:
+                sent = await counter.count(self._prompt(), model)
+            came = await counter.count(_text(received), model) if received.text else 0
+        except BaseException as error:  # too much waits to be counted; or the gateway stops
+            self._settle(worst_case(self.input_estimate, self.reservation.reserved_output), True, outcome)
+            if not isinstance(error, Unavailable | BrokenData):
+                raise
         else:
-            self._settle(usage(received.scaled(counted)), True, outcome)
+            self._settle(usage(sent, received.scaled(came)), True, outcome)
+
+    def _sent_now(self, received: Received) -> int | None:
+        """Input tokens as far as they are known, or quickly counted."""
+        if received.input_known is not None:
+            return received.input_known
+        return self.input_estimate if self.exact else self._books.counter.count_now(self._prompt(), self.target.model)
+
+    def _prompt(self) -> Prompt:
+        return self.dialect.prompt(self.parsed, self.target.model)
 
     def _settle(self, usage: Usage, estimated: bool, outcome: Outcome) -> None:
         if self._closed:
@@ -192,3 +229,7 @@ class OpenAttempt:
             self.exchange.usage = settled.usage
             self.exchange.estimated = settled.estimated
         self._books.metrics.settled(self.target.upstream, self.target.model, settled)
+
+
+def _text(received: Received) -> Prompt:
+    return Prompt(texts=(received.text,))

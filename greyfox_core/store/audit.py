@@ -11,6 +11,7 @@ from greyfox_core.quota.period import moment
 from greyfox_core.quota.subjects import parts_of
 from greyfox_core.store.tables import charges, counters, ledger
 
+_FIGURES = ("settled_input", "settled_output", "reserved_input", "reserved_output")
 _BOOKED = ledger.c.state.in_(("settled", "estimated"))
 
 
@@ -38,24 +39,24 @@ class Recount:
 
 def recount(connection: Connection, where: ColumnElement[bool] | None = None) -> list[Recount]:
     """Every counter (or those `where` selects) whose figures differ from the sums of its charges."""
-    sums = [
-        func.coalesce(func.sum(case((_BOOKED, charges.c.charged_input))), 0).label("counted_settled_input"),
-        func.coalesce(func.sum(case((_BOOKED, charges.c.charged_output))), 0).label("counted_settled_output"),
-        func.coalesce(func.sum(case((ledger.c.state == "reserved", charges.c.reserved_input))), 0).label(
-            "counted_reserved_input"
-        ),
-        func.coalesce(func.sum(case((ledger.c.state == "reserved", charges.c.reserved_output))), 0).label(
-            "counted_reserved_output"
-        ),
-    ]
-    query = (
-        select(counters, *sums)
-        .select_from(
-            counters.outerjoin(charges, charges.c.counter_id == counters.c.id).outerjoin(
-                ledger, ledger.c.id == charges.c.ledger_id
-            )
+    open_ = ledger.c.state == "reserved"
+    sums = (
+        select(
+            charges.c.counter_id,
+            func.sum(case((_BOOKED, charges.c.charged_input))).label("settled_input"),
+            func.sum(case((_BOOKED, charges.c.charged_output))).label("settled_output"),
+            func.sum(case((open_, charges.c.reserved_input))).label("reserved_input"),
+            func.sum(case((open_, charges.c.reserved_output))).label("reserved_output"),
         )
-        .group_by(counters.c.id)
+        .select_from(charges.join(ledger, ledger.c.id == charges.c.ledger_id))
+        .group_by(charges.c.counter_id)
+    )
+    if where is not None:
+        sums = sums.where(charges.c.counter_id.in_(select(counters.c.id).where(where)))
+    counted = sums.subquery()
+    query = (
+        select(counters, *(func.coalesce(counted.c[name], 0).label(f"counted_{name}") for name in _FIGURES))
+        .select_from(counters.outerjoin(counted, counted.c.counter_id == counters.c.id))
         .order_by(counters.c.id)
     )
     if where is not None:
@@ -105,10 +106,11 @@ def _compare(row: Row[tuple[object, ...]]) -> Recount:
     c = row._mapping
     subject = ", ".join(f"{name} {value}" for name, value in parts_of(c["subject"]).items())
     where = f"quota {c['quota']} of {subject}, {c['period']} from {moment(c['starts_at']).isoformat()}"
-    names = ("settled_input", "settled_output", "reserved_input", "reserved_output")
-    counted = {name: int(c[f"counted_{name}"]) for name in names}
+    counted = {name: int(c[f"counted_{name}"]) for name in _FIGURES}
     return Recount(
         counter=c["id"],
-        mismatches=tuple(Mismatch(where, name, c[name], counted[name]) for name in names if c[name] != counted[name]),
+        mismatches=tuple(
+            Mismatch(where, name, c[name], counted[name]) for name in _FIGURES if c[name] != counted[name]
+        ),
         **counted,
     )

@@ -8,6 +8,7 @@ again with care: one entry at a time, each looking first, so that one bad entry 
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from greyfox_core.quota.attempt import Reservation
@@ -40,24 +41,36 @@ def write(connection: sqlite3.Connection, entries: Sequence[Entry], boot: int) -
     lines: list[rows.Row] = []
     new_charges: list[rows.Row] = []
     end_charges: list[rows.Row] = []
-    moves: dict[int, list[int]] = {}
+    moves: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0, 0, 0])  # settled in, out; reserved in, out
     for entry in entries:
-        if isinstance(entry, Reservation):
-            opening.append(rows.opened(entry, boot))
-            for charge in entry.charges:
-                new_charges.append((charge.counter.id, entry.id, charge.input, charge.output, 0, 0))
-                _move(moves, charge.counter.id, 0, 0, charge.input, charge.output)
-        elif isinstance(entry, Closing):
-            ending.append(rows.ended(entry))
-            for charge, (paid_in, paid_out) in zip(entry.reservation.charges, entry.charged, strict=True):
-                if paid_in or paid_out:
-                    end_charges.append((charge.counter.id, entry.reservation.id, paid_in, paid_out))
-                _move(moves, charge.counter.id, paid_in, paid_out, -charge.input, -charge.output)
-        else:
+        if isinstance(entry, Line):
             lines.append(rows.line(entry, boot))
             for counter, paid_in, paid_out in entry.charges:
                 new_charges.append((counter, entry.id, 0, 0, paid_in, paid_out))
-                _move(moves, counter, paid_in, paid_out, 0, 0)
+                move = moves[counter]
+                move[0] += paid_in
+                move[1] += paid_out
+        elif isinstance(entry, Reservation):
+            id_ = entry.id
+            opening.append(rows.opened(entry, boot))
+            for charged, input_, output in entry.charges:
+                new_charges.append((charged.id, id_, input_, output, 0, 0))
+                move = moves[charged.id]
+                move[2] += input_
+                move[3] += output
+        else:
+            id_ = entry.reservation.id
+            ending.append(rows.ended(entry))
+            for (charged, input_, output), (paid_in, paid_out) in zip(
+                entry.reservation.charges, entry.charged, strict=True
+            ):
+                if paid_in or paid_out:
+                    end_charges.append((charged.id, id_, paid_in, paid_out))
+                move = moves[charged.id]
+                move[0] += paid_in
+                move[1] += paid_out
+                move[2] -= input_
+                move[3] -= output
     # A reservation comes before its end also within one group.
     rows.OPEN_LEDGER.run(connection, opening)
     rows.ADD_LINES.run(connection, lines)
@@ -92,11 +105,3 @@ def _still_to_do(connection: sqlite3.Connection, entry: Entry) -> bool:
     if isinstance(entry, Closing):
         return found is not None and found[0] == "reserved"
     return found is None
-
-
-def _move(moves: dict[int, list[int]], counter: int, *by: int) -> None:
-    if (sums := moves.get(counter)) is None:
-        moves[counter] = list(by)
-    else:
-        for at, tokens in enumerate(by):
-            sums[at] += tokens

@@ -44,12 +44,18 @@ _LAST_TRIES = 5
 
 
 @dataclass(slots=True)
-class _Item:
-    """Something to do: an entry to write, a call to make in the transaction, or nothing but to tell when it is over."""
+class _Awaited:
+    """What `waiter` waits for.
 
-    entry: Entry | None = None
+    A reservation to be written, a call to be made in the transaction, or nothing but its end.
+    """
+
+    waiter: Future
+    entry: Reservation | None = None
     call: Callable[[Connection], Any] | None = None
-    waiter: Future | None = None
+
+
+_Item = _Awaited | Closing | Line
 
 
 class SqliteJournal:
@@ -107,32 +113,33 @@ class SqliteJournal:
         return next(self._ids)
 
     def reserve(self, reservation: Reservation) -> Awaitable[None]:
-        return self._wait_for(_Item(entry=reservation))
+        self._refuse_if_full()
+        return self._await(_Awaited(asyncio.get_running_loop().create_future(), entry=reservation))
 
     def close(self, closing: Closing) -> None:
-        self._hand_in(_Item(entry=closing), soon=False)
+        self._hand_in(closing, soon=False)
 
     def line(self, line: Line) -> bool:
         if not line.charges and (self._failing or self._stopped or self.waiting >= self._most):
             return False
-        self._hand_in(_Item(entry=line), soon=False)
+        self._hand_in(line, soon=False)
         return True
 
     async def written(self) -> None:
         if self._stopped:
             raise unavailable()
-        waiter = asyncio.get_running_loop().create_future()
-        self._hand_in(_Item(waiter=waiter), soon=True)
-        await waiter
+        await self._await(_Awaited(asyncio.get_running_loop().create_future()))
 
     async def call(self, call: Callable[[Connection], Any]) -> Any:
         """Run `call` in the writer's transaction, after all that was handed in before; its result, once durable."""
-        return await self._wait_for(_Item(call=call))
+        self._refuse_if_full()
+        return await self._await(_Awaited(asyncio.get_running_loop().create_future(), call=call))
 
-    def _wait_for(self, item: _Item) -> Future:
+    def _refuse_if_full(self) -> None:
         if self._failing or self._stopped or self.waiting >= self._most:
             raise unavailable()
-        item.waiter = asyncio.get_running_loop().create_future()
+
+    def _await(self, item: _Awaited) -> Future:
         self._hand_in(item, soon=True)
         return item.waiter
 
@@ -184,7 +191,7 @@ class SqliteJournal:
                 "%d ledger entries could not be written; their reservations are booked at the next start",
                 len(self._backlog),
             )
-            tell((item.waiter, unavailable()) for item in self._backlog)
+            tell((item.waiter, unavailable()) for item in self._backlog if isinstance(item, _Awaited))
         self._disconnect()
 
     def _take(self, patience: float | None, stopping: bool) -> tuple[list[_Item], bool]:
@@ -212,11 +219,18 @@ class SqliteJournal:
 
     def _commit(self, items: list[_Item]) -> bool:
         """Write a group and tell who waits. False where the database does not work; the group is then taken care of."""
-        entries = [item.entry for item in items if item.entry is not None]
+        awaited: list[_Awaited] = []
+        entries: list[Entry] = []
+        for item in items:
+            if isinstance(item, _Awaited):
+                awaited.append(item)
+                if item.entry is not None:
+                    entries.append(item.entry)
+            else:
+                entries.append(item)
         began = time.monotonic()
         try:
-            connection = self._connect()
-            failed = self._write(connection, entries, items)
+            failed = self._write(self._connect(), entries, awaited)
         except Exception as error:
             # Also what nobody foresaw: the thread must live, or nothing is ever admitted again.
             self._fail(items, error)
@@ -224,14 +238,15 @@ class SqliteJournal:
         if self._failing:
             self._failing = False
             log.warning("the database works again")
-        tell((item.waiter, failed.get(id(item))) for item in items if item.call is None)
+        tell((item.waiter, failed.get(id(item.entry))) for item in awaited if item.call is None)
         if entries and self._committed is not None:
             self._committed(len(entries), time.monotonic() - began)
         return True
 
-    def _write(self, connection: Connection, entries: list[Entry], items: list[_Item]) -> dict[int, Exception]:
-        """One transaction: entries, then calls, then the commit. Those that failed alone, by their item."""
+    def _write(self, connection: Connection, entries: list[Entry], awaited: list[_Awaited]) -> dict[int, Exception]:
+        """One transaction: entries, then calls, then the commit. Those that failed alone, by the entry's identity."""
         failed: dict[int, Exception] = {}
+        kinds = set(map(type, entries))
         driver = cast(sqlite3.Connection, connection.connection.driver_connection)
         transaction = connection.begin()
         if self._failing:  # a read would succeed on a full disk
@@ -241,21 +256,17 @@ class SqliteJournal:
         except (Unexpected, *UNSTORABLE):
             transaction.rollback()
             transaction = connection.begin()
-            bad = {id(entry): error for entry, error in write_with_care(driver, entries, self._boot)}
-            for item in items:
-                if item.entry is not None and (error := bad.get(id(item.entry))) is not None:
-                    log.error("a ledger entry cannot be stored: %s", type(error).__name__)
-                    failed[id(item)] = unavailable()
-        results = [self._call(connection, item, item.call) for item in items if item.call is not None]
-        self._announce("before", entries)
+            for entry, error in write_with_care(driver, entries, self._boot):
+                log.error("a ledger entry cannot be stored: %s", type(error).__name__)
+                failed[id(entry)] = unavailable()
+        results = [self._call(connection, item, item.call) for item in awaited if item.call is not None]
+        self._announce("before", kinds)
         transaction.commit()
-        self._announce("after", entries)
+        self._announce("after", kinds)
         tell(results)
         return failed
 
-    def _call(
-        self, connection: Connection, item: _Item, call: Callable[[Connection], Any]
-    ) -> tuple[Future | None, Any]:
+    def _call(self, connection: Connection, item: _Awaited, call: Callable[[Connection], Any]) -> tuple[Future, Any]:
         try:
             with connection.begin_nested():
                 return item.waiter, (call(connection),)
@@ -264,11 +275,11 @@ class SqliteJournal:
         except Exception as error:
             return item.waiter, error
 
-    def _announce(self, when: str, entries: list[Entry]) -> None:
+    def _announce(self, when: str, kinds: set[type]) -> None:
         """Tell the crash points: `before-reserve-commit`, `after-settle-commit` and so on."""
-        if any(isinstance(entry, Reservation) for entry in entries):
+        if Reservation in kinds:
             self._reached(f"{when}-reserve-commit")
-        if any(isinstance(entry, Closing) for entry in entries):
+        if Closing in kinds:
             self._reached(f"{when}-settle-commit")
 
     def _connect(self) -> Connection:
@@ -299,14 +310,13 @@ class SqliteJournal:
             cause = error.orig if isinstance(error, DBAPIError) else error
             log.error("the database does not work, nothing is admitted: %s: %s", type(cause).__name__, cause)
         self._disconnect()
-        refused: list[tuple[Future | None, Any]] = []
+        refused: list[tuple[Future, Any]] = []
         for item in items:
-            if isinstance(item.entry, Reservation):
+            if isinstance(item, _Awaited) and (item.entry is not None or item.call is not None):
                 refused.append((item.waiter, unavailable()))
-                self._backlog.append(_Item(entry=_void(item.entry)))
-            elif item.call is not None:
-                refused.append((item.waiter, unavailable()))
-            elif not isinstance(item.entry, Line) or item.entry.charges or len(self._backlog) < self._most:
+                if item.entry is not None:
+                    self._backlog.append(_void(item.entry))
+            elif not isinstance(item, Line) or item.charges or len(self._backlog) < self._most:
                 self._backlog.append(item)
         tell(refused)
 

@@ -21,6 +21,7 @@ from greyfox_core.quota.ports import Closing, Line
 Row = tuple[Any, ...]
 
 _LONGEST = 256  # characters of a name; longer ones are cut
+_REMEMBERED = 4096  # names
 _ID_BITS = 40  # ids of one boot; the bits above number the boot
 
 _FACTS = (
@@ -101,9 +102,8 @@ MOVE_COUNTERS = _update(
 
 def opened(reservation: Reservation, boot: int) -> Row:
     """The row of a reservation."""
-    attempt = reservation.attempt
     return (
-        *_facts(reservation.id, "attempt", "reserved", boot, micros(reservation.admitted_at), attempt),
+        *_facts(reservation.id, "attempt", "reserved", boot, micros(reservation.admitted_at), reservation.attempt),
         _json(reservation.observed) if reservation.observed else None,
         reservation.reserved_input,
         reservation.reserved_output,
@@ -112,72 +112,105 @@ def opened(reservation: Reservation, boot: int) -> Row:
 
 def ended(closing: Closing) -> Row:
     """What changes in the row of a reservation when it ends, after its id."""
-    result, settled = closing.result, closing.settled
-    usage = settled.usage
+    reservation, state, finished_at, result, settled, _ = closing
+    _, _, outcome, status, code, first_byte_ms, duration_ms = result
+    usage, _, overshoot_input, overshoot_output, _ = settled
     return (
-        closing.reservation.id,
-        closing.state,
-        micros(closing.finished_at),
-        result.status,
-        _text(result.code),
-        result.outcome,
+        reservation.id,
+        state,
+        micros(finished_at),
+        status,
+        _TEXTS[code],
+        outcome,
         usage.input_total,
         usage.input_cached_read,
         usage.input_cache_write,
         usage.output_total,
         usage.output_reasoning,
-        settled.overshoot_input,
-        settled.overshoot_output,
-        None if result.first_byte_ms is None else round(result.first_byte_ms),
-        round(result.duration_ms),
+        overshoot_input,
+        overshoot_output,
+        None if first_byte_ms is None else round(first_byte_ms),
+        round(duration_ms),
     )
 
 
 def line(entry: Line, boot: int) -> Row:
     """The row of a hit or a refusal."""
-    at, charged = micros(entry.at), entry.charged
+    id_, kind, attempt, at, status, code, duration_ms, charged, saved, _ = entry
+    moment = micros(at)
     return (
-        *_facts(entry.id, entry.kind, "settled", boot, at, entry.attempt),
-        at,
-        entry.status,
-        _text(entry.code),
-        "complete" if entry.kind == "hit" else "failed",
+        *_facts(id_, kind, "settled", boot, moment, attempt),
+        moment,
+        status,
+        _TEXTS[code],
+        "complete" if kind == "hit" else "failed",
         charged.input_total,
         charged.input_cached_read,
         charged.input_cache_write,
         charged.output_total,
         charged.output_reasoning,
-        entry.saved.input_total,
-        entry.saved.output_total,
-        round(entry.duration_ms),
+        saved.input_total,
+        saved.output_total,
+        round(duration_ms),
     )
 
 
 def _facts(id_: int, kind: str, state: str, boot: int, at: int, attempt: Attempt) -> Row:
-    who = attempt.principal
+    request_id, number, who, dialect, operation, upstream, model, requested, route, way, stream, tags, cache = attempt
+    texts = _TEXTS
     return (
         id_,
         kind,
         state,
-        _text(attempt.request_id),
-        attempt.number,
+        _text(request_id),
+        number,
         boot,
         at,
-        _text(who.user),
-        _text(who.key_id),
-        _text(who.team),
-        _json(sorted(who.roles)) if who.roles else "[]",
-        attempt.dialect,
-        attempt.operation,
-        _text(attempt.upstream),
-        _text(attempt.model),
-        _text(attempt.requested_model),
-        _text(attempt.route),
-        str(attempt.way),
-        int(attempt.stream),
-        attempt.cache,
-        _json(dict(attempt.tags)) if attempt.tags else None,
+        texts[who.user],
+        texts[who.key_id],
+        texts[who.team],
+        _ROLES[who.roles],
+        dialect,
+        operation,
+        texts[upstream],
+        texts[model],
+        texts[requested],
+        texts[route],
+        way,
+        stream,
+        cache,
+        _json(dict(tags)) if tags else None,
     )
+
+
+class _Texts(dict[str | None, str | None]):
+    """Names as they can be stored. The same ones come with every row: what was looked at is remembered."""
+
+    def __missing__(self, name: str | None) -> str | None:
+        stored = _text(name)
+        if name is None or len(name) <= _LONGEST:
+            _remember(self, name, stored)
+        return stored
+
+
+class _Roles(dict[frozenset[str], str]):
+    """Roles as JSON, remembered."""
+
+    def __missing__(self, roles: frozenset[str]) -> str:
+        text = _json(sorted(roles))
+        _remember(self, roles, text)
+        return text
+
+
+_TEXTS = _Texts()
+_ROLES = _Roles()
+
+
+def _remember[Key, Value](known: dict[Key, Value], key: Key, value: Value) -> None:
+    """Bounded: callers may send any name."""
+    if len(known) >= _REMEMBERED:
+        known.clear()
+    known[key] = value
 
 
 def _text(value: str | None) -> str | None:

@@ -76,7 +76,6 @@ ledger = Table(
     Column("first_byte_ms", Integer),
     Column("duration_ms", Integer),
     Index("ledger_admitted_at", "admitted_at"),
-    Index("ledger_request_id", "request_id"),
     Index("ledger_open", "boot", sqlite_where=text("state = 'reserved'"), postgresql_where=text("state = 'reserved'")),
 )
 
@@ -102,17 +101,17 @@ counters = Table(
     Index("counters_resets_at", "resets_at"),
 )
 
-# What one ledger row means to one counter: set aside, and charged in the end.
+# What one ledger row means to one counter: set aside, and charged in the end. In the order of the ledger: new rows of
+# all callers come to lie side by side.
 charges = Table(
     "charges",
     metadata,
-    Column("counter_id", Big, ForeignKey("counters.id"), primary_key=True),
     Column("ledger_id", Big, ForeignKey("ledger.id"), primary_key=True),
+    Column("counter_id", Big, ForeignKey("counters.id"), primary_key=True),
     _tokens("reserved_input"),
     _tokens("reserved_output"),
     _tokens("charged_input"),
     _tokens("charged_output"),
-    Index("charges_ledger_id", "ledger_id"),
     sqlite_with_rowid=False,
 )
 

@@ -9,12 +9,11 @@ from typing import Any
 Future = asyncio.Future[Any]
 
 
-def tell(results: Iterable[tuple[Future | None, Any]]) -> None:
+def tell(results: Iterable[tuple[Future, Any]]) -> None:
     """Hand results to the loops that wait: an exception, a value in a tuple, or None. One wake-up a loop."""
     by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Future, Any]]] = {}
     for waiter, result in results:
-        if waiter is not None:
-            by_loop.setdefault(waiter.get_loop(), []).append((waiter, result))
+        by_loop.setdefault(waiter.get_loop(), []).append((waiter, result))
     for loop, told in by_loop.items():
         try:
             loop.call_soon_threadsafe(_resolve, told)

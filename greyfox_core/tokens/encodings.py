@@ -1,5 +1,8 @@
 """The two tokenizers whose data ships with the package. Nothing is ever downloaded.
 
+Built, the two take some 70 MiB of memory: each is built when it is first needed, and where nothing needs an exact
+count, never. Whether their data is whole is found at the start all the same.
+
 Errors:  BrokenData where a shipped file is missing or is not what it was when it was packed.
 Source:  vocabularies and split patterns of OpenAI's tiktoken (MIT, see data/LICENSE); the hashes are those
          that tiktoken itself expects of its downloads.
@@ -11,9 +14,10 @@ import threading
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import tiktoken
+if TYPE_CHECKING:
+    import tiktoken
 
 EncodingName = Literal["o200k_base", "cl100k_base"]
 
@@ -65,7 +69,7 @@ _SHIPPED: dict[EncodingName, _Shipped] = {
 
 
 class Encodings:
-    """Builds each tokenizer once, when it is first needed or by `warm`. Usable from several threads."""
+    """Builds each tokenizer once, when it is first asked for or by `warm`. Usable from several threads."""
 
     def __init__(self, folder: Traversable | None = None) -> None:
         """`folder` holds `<name>.tiktoken`; by default the package's own."""
@@ -77,7 +81,7 @@ class Encodings:
         """Whether `get` would answer at once."""
         return name in self._built
 
-    def get(self, name: EncodingName) -> tiktoken.Encoding:
+    def get(self, name: EncodingName) -> "tiktoken.Encoding":
         """The tokenizer; the first call takes some tenths of a second. Raises BrokenData."""
         built = self._built.get(name)
         if built is None:
@@ -87,19 +91,31 @@ class Encodings:
                     built = self._built[name] = self._build(name)
         return built
 
+    def check(self) -> None:
+        """Whether all data is there and whole; builds nothing. Call it in a thread. Raises BrokenData."""
+        for name in _SHIPPED:
+            self._read(name)
+
     def warm(self) -> None:
-        """Build all of them: call it in a thread at start, so that no request waits. Raises BrokenData."""
+        """Build all of them: call it in a thread, where requests must not wait for it. Raises BrokenData."""
         for name in _SHIPPED:
             self.get(name)
 
-    def _build(self, name: EncodingName) -> tiktoken.Encoding:
-        shipped = _SHIPPED[name]
+    def _read(self, name: EncodingName) -> bytes:
         try:
             data = (self._folder / f"{name}.tiktoken").read_bytes()
         except OSError:
             raise BrokenData(f"The tokenizer data {name} is missing: install greyfox again.") from None
-        if hashlib.sha256(data).hexdigest() != shipped.sha256:
+        if hashlib.sha256(data).hexdigest() != _SHIPPED[name].sha256:
             raise BrokenData(f"The tokenizer data {name} is not what was shipped: install greyfox again.")
-        ranks = {binascii.a2b_base64(token): int(rank) for token, rank in map(bytes.split, data.splitlines())}
+        return data
+
+    def _build(self, name: EncodingName) -> "tiktoken.Encoding":
+        import tiktoken
+
+        lines = self._read(name).splitlines()
+        ranks = {binascii.a2b_base64(token): int(rank) for token, rank in map(bytes.split, lines)}
         # No special tokens: what a prompt holds is text, even where it spells `<|endoftext|>`.
-        return tiktoken.Encoding(name, pat_str=shipped.pattern, mergeable_ranks=ranks, special_tokens={})
+        built = tiktoken.Encoding(name, pat_str=_SHIPPED[name].pattern, mergeable_ranks=ranks, special_tokens={})
+        built._mergeable_ranks = {}  # a second copy of what its core has, kept to be pickled: a quarter of the memory
+        return built

@@ -159,9 +159,12 @@ async def test_a_quota_per_user_and_model_admits_37_of_each_pair(gateway: Gatewa
 
 
 async def test_an_input_quota_admits_37_as_well(gateway: Gateway, provider: Provider) -> None:
-    # What one request reserves is what its text counts, so the limit is set once that is known.
-    stranger = await gateway.create_key("probe")
+    # Near a limit one request reserves what its text counts, so the limit is set once that is known.
+    stranger = await gateway.create_key("probe", roles=["reader"])
+    tight = await gateway.cli("quota", "set", "input", "--user", "probe", "--input-tokens", "1000")
+    assert tight.code == 0, tight.stderr
     async with client(gateway, stranger) as by:
+        await _limit_is(by, 1000)
         assert (await post(by, question(cap=EACH))).status_code == 200
     await books_are_right(gateway)
     counted = attempts(gateway, user="probe")[0]["reserved_input"]

@@ -4,10 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.parser import text_string_to_metric_families
 
 from greyfox_core.cache.ports import Stats
-from greyfox_core.metrics import MODELS, OTHER, Metrics
+from greyfox_core.metrics import MODELS, OTHER, SLOW, Metrics
 from greyfox_core.quota.attempt import Settled
 from greyfox_core.values.usage import Usage
 
@@ -100,6 +103,25 @@ def test_durations_and_groups_are_histograms(metrics: Metrics) -> None:
     assert value(metrics, "greyfox_overhead_seconds_bucket", cache="hit", le="0.001") == 1
     assert value(metrics, "greyfox_journal_group_size_sum") == 12
     assert value(metrics, "greyfox_journal_commit_seconds_sum") == 0.004
+
+
+@given(st.lists(st.floats(0, 1000) | st.sampled_from([0.005, 1.0, 600.0]), max_size=30))
+def test_buckets_are_filled_as_prometheus_own_histogram_fills_them(seconds: list[float]) -> None:
+    metrics, registry = Metrics(), CollectorRegistry()
+    theirs = Histogram("greyfox_request_seconds", "x", ("dialect", "cache"), registry=registry, buckets=SLOW)
+    for each in seconds:
+        metrics.latency("anthropic", "hit", each)
+        theirs.labels("anthropic", "hit").observe(each)
+
+    def samples(of: CollectorRegistry) -> dict[tuple[str, str], float]:
+        return {
+            (sample.name, sample.labels.get("le", "")): sample.value
+            for family in of.collect()
+            for sample in family.samples
+            if sample.name.startswith("greyfox_request_seconds_") and not sample.name.endswith("_created")
+        }
+
+    assert samples(metrics.registry) == pytest.approx(samples(registry))
 
 
 def test_the_rest_is_counted_under_its_label(metrics: Metrics) -> None:

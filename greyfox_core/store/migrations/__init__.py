@@ -1,3 +1,3 @@
 """Migrations by Alembic, run by the program itself. `HEAD` is the revision that `tables.py` describes."""
 
-HEAD = "0001"
+HEAD = "0002"

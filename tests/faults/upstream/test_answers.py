@@ -55,7 +55,8 @@ async def test_an_answer_without_usage_is_counted_by_its_text(
     row = await last(gateway)
     assert (row["state"], row["outcome"]) == ("estimated", "complete")
     assert WORDS <= row["output_tokens"] < CAP
-    assert row["input_tokens"] >= bill(provider)[0]
+    # Far from every limit a bound was set aside; what is booked is counted all the same.
+    assert bill(provider)[0] <= row["input_tokens"] < row["reserved_input"]
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])

@@ -357,6 +357,38 @@ async def test_whether_input_is_limited(tmp_path: Path, words: dict[str, Any], l
         assert await one.admission.limits_input(ALICE, "gpt-4o") is limited
 
 
+@pytest.mark.parametrize(
+    ("words", "ample"),
+    [
+        ({"output_tokens": 1}, True),
+        ({"input_tokens": 6400}, True),
+        ({"input_tokens": 6399}, False),
+        ({"input_tokens": 6399, "enforce": "observe"}, False),
+        ({"input_tokens": 6399, "enforce": "soft"}, True),
+    ],
+)
+async def test_whether_so_much_input_is_next_to_nothing(tmp_path: Path, words: dict[str, Any], ample: bool) -> None:
+    async with house(tmp_path, quota(**words)) as one:
+        assert not one.admission.ample_for(ALICE, "gpt-4o", 100)  # nothing is known yet
+        await one.admission.prepare(ALICE, "gpt-4o")
+        assert one.admission.ample_for(ALICE, "gpt-4o", 100) is ample
+
+
+async def test_what_is_set_aside_leaves_less_to_be_ample(tmp_path: Path) -> None:
+    async with house(tmp_path, quota(input_tokens=6410)) as one:
+        reservation = await one.reserve(input_tokens=11)
+        assert not one.admission.ample_for(ALICE, "gpt-4o", 100)
+        one.admission.settle_soon(reservation, cost(10, 1))
+        assert one.admission.ample_for(ALICE, "gpt-4o", 100)
+
+
+async def test_a_rate_limit_of_tokens_looks_at_every_one(tmp_path: Path) -> None:
+    rate = RateLimit(name="flow", per=("user",), tokens_per_minute=10**9)
+    async with house(tmp_path, rate_limits=(rate,)) as one:
+        await one.admission.prepare(ALICE, "gpt-4o")
+        assert not one.admission.ample_for(ALICE, "gpt-4o", 1)
+
+
 async def test_a_request_that_takes_no_cap_is_refused_unless_the_models_maximum_fits(tmp_path: Path) -> None:
     async with house(tmp_path, quota(output_tokens=100)) as one:
         with pytest.raises(QuotaExhausted, match="is 100; this request alone needs 101"):

@@ -5,7 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greyfox_core.quota.attempt import Reservation
-from greyfox_core.quota.reckoning import PLAUSIBLE, Ask, Block, Room, booked, charge_of, fits, room_for, used_up
+from greyfox_core.quota.reckoning import (
+    PLAUSIBLE,
+    Ask,
+    Block,
+    Room,
+    booked,
+    charge_of,
+    fits,
+    is_ample,
+    room_for,
+    used_up,
+)
 from greyfox_core.values.usage import Usage
 from tests.greyfox_core.quota.house import NOON, attempt, cost, counter, quota
 
@@ -185,3 +196,12 @@ def test_what_is_admitted_fits_everywhere_and_what_is_refused_does_not(
             limit, needs = side.limit or 0, input_tokens if block.axis == "input" else least
             assert side.settled + side.reserved + needs > limit
             assert block.busy == (side.settled + needs <= limit)
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 10**6)] * 3), max_size=4), st.integers(0, 20_000))
+def test_what_is_ample_is_refused_nowhere_not_even_64_times(figures: list[tuple[int, int, int]], tokens: int) -> None:
+    counters = [counter(quota(input_tokens=a), input=(b, c)) for a, b, c in figures]
+    fits_64_times = all(64 * tokens <= max(0, a - b - c) for a, b, c in figures)
+    assert is_ample(tokens, counters) is fits_64_times
+    if fits_64_times:
+        assert isinstance(room_for(ask(input_tokens=64 * tokens), counters), Room)

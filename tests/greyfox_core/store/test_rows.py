@@ -2,7 +2,10 @@ import sqlite3
 
 import pytest
 
+from greyfox_core.quota.attempt import Reservation
+from greyfox_core.store import rows
 from greyfox_core.store.rows import Bulk, first_id
+from tests.greyfox_core.quota.house import NOON, attempt
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 3, 7, 64, 65, 200])
@@ -24,3 +27,19 @@ def test_any_number_of_rows_goes_in_with_few_statements(number: int) -> None:
 def test_ids_of_later_boots_are_greater_and_fit_into_64_bits() -> None:
     assert first_id(1) < first_id(2) < 2**63
     assert first_id(2) - first_id(1) == 2**40
+
+
+@pytest.mark.parametrize(
+    ("name", "stored"),
+    [("gpt-4o", "gpt-4o"), ("größe", "größe"), ("\ud800x", "?x"), ("x" * 300, "x" * 256), ("é" * 300, "é" * 256)],
+)
+def test_a_name_is_stored_whatever_it_is_each_time_it_comes(name: str, stored: str) -> None:
+    for _ in range(2):
+        row = rows.opened(Reservation(1, attempt(requested_model=name), NOON, 1, 1, None, (), ()), boot=1)
+        assert stored in row and (name == stored or name not in row)
+
+
+def test_names_are_remembered_within_bounds() -> None:
+    for number in range(rows._REMEMBERED + 10):
+        rows.opened(Reservation(1, attempt(model=f"m{number}"), NOON, 1, 1, None, (), ()), boot=1)
+    assert len(rows._TEXTS) <= rows._REMEMBERED

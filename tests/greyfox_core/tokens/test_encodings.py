@@ -31,7 +31,7 @@ def test_it_counts_like_tiktoken_itself(
     encodings: Encodings, name: EncodingName, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours = encodings.get(name)
-    ranks = {ours.decode_single_token_bytes(rank): rank for rank in ours._mergeable_ranks.values()}
+    ranks = {ours.decode_single_token_bytes(rank): rank for rank in range(ours.n_vocab)}
 
     def load(url: str, expected_hash: str) -> dict[bytes, int]:
         assert name in url
@@ -60,16 +60,30 @@ def test_it_is_built_once_and_says_when_it_is_ready() -> None:
     assert fresh.get("o200k_base") is fresh.get("o200k_base")
 
 
-def test_an_altered_file_is_refused(tmp_path: Path) -> None:
-    data = (DATA / "cl100k_base.tiktoken").read_bytes()
-    (tmp_path / "cl100k_base.tiktoken").write_bytes(data[:-1] + b" ")
-    with pytest.raises(BrokenData, match="not what was shipped"):
-        Encodings(tmp_path).get("cl100k_base")
+def test_the_data_is_checked_without_building_anything() -> None:
+    fresh = Encodings()
+    fresh.check()
+    assert not any(map(fresh.ready, NAMES))
 
 
-def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BrokenData, match="missing"):
-        Encodings(tmp_path).get("cl100k_base")
+@pytest.mark.parametrize("name", NAMES)
+def test_an_altered_file_is_refused(tmp_path: Path, name: EncodingName) -> None:
+    for each in NAMES:
+        data = (DATA / f"{each}.tiktoken").read_bytes()
+        (tmp_path / f"{each}.tiktoken").write_bytes(data[:-1] + b" " if each == name else data)
+    for asked in (lambda: Encodings(tmp_path).get(name), Encodings(tmp_path).check):
+        with pytest.raises(BrokenData, match=f"{name} is not what was shipped"):
+            asked()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_missing_file_is_refused(tmp_path: Path, name: EncodingName) -> None:
+    for each in NAMES:
+        if each != name:
+            (tmp_path / f"{each}.tiktoken").write_bytes((DATA / f"{each}.tiktoken").read_bytes())
+    for asked in (lambda: Encodings(tmp_path).get(name), Encodings(tmp_path).check):
+        with pytest.raises(BrokenData, match=f"{name} is missing"):
+            asked()
 
 
 def test_the_licence_ships_beside_the_data() -> None:
