@@ -49,7 +49,7 @@ class Change:
 
 
 def ratios_of(figures: Mapping[str, Any]) -> Ratios:
-    """The ratios of GreyFox in a file of figures. A paced run has none of requests a second: it is paced."""
+    """The ratios of GreyFox in a file of figures."""
     found = {row["name"]: dict(_ratios(row)) for row in figures["runs"] if row["name"].startswith(("flow", "fast"))}
     return {name: ratios for name, ratios in found.items() if ratios}
 
@@ -80,7 +80,6 @@ def table(found: Sequence[Change]) -> str:
 
 
 def _ratios(row: Row) -> Iterator[tuple[str, float]]:
-    paced = " at " in row["name"]
     for figure in MORE_IS_BETTER:
-        if row[figure] is not None and not (paced and figure == "ratio"):
+        if row[figure] is not None:
             yield figure, row[figure]

@@ -20,7 +20,8 @@ Row = dict[str, Any]
 class Measured:
     """One kind of run, over all rounds. `cpu` is seconds and `memory` bytes of the gateway, None without one.
 
-    A `paced` run has no rate of its own. `remade` connections were opened anew. `load_busy` is the load's own processor time, of `seconds` in all.
+    A `paced` run has no rate of its own. `remade` connections were opened anew. `load_busy` is the load's own
+    processor time, of `seconds` in all.
     """
 
     name: str
