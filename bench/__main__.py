@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from bench.machine import raise_open_files
 from bench.processes import DidNotStart
 
+SUMMARY = "How fast GreyFox is on this machine. Without a command: run. Each command has its own --help."
 COMMANDS = {
     "run": ("bench.run", "compare with stock mitmdump, other gateways and no gateway, in one run"),
     "compare": ("bench.compare", "the ratios of a run beside stored ones"),
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
         arguments = ["run", *arguments]
     elif not arguments:
         arguments = ["run"]
-    parser = argparse.ArgumentParser(prog="python -m bench", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m bench", description=SUMMARY)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     chosen = [name for name in COMMANDS if name == arguments[0]]
     for name, (module, words) in COMMANDS.items():

@@ -3,6 +3,8 @@
 Names are `GATEWAY, WHAT`: they are what figures are compared by, from one run to the next.
 """
 
+from collections.abc import Sequence
+
 from bench.asks import TOKENS, Ask, body
 from bench.gateways import GreyFox
 from bench.measure import Kind
@@ -15,7 +17,7 @@ AT = f" at {PACED:.0f}/s"
 STOCK = "stock"
 
 
-def forwarding(name: str, through: Running, whats: list[str], *, gateway: bool = True) -> list[Kind]:
+def forwarding(name: str, through: Running, whats: Sequence[str], *, gateway: bool = True) -> list[Kind]:
     """Of what only passes on: the stand-in itself, stock mitmdump."""
     asks = {"misses": Ask(body(unique=True)), "streams": Ask(body(unique=True, stream=True))}
     return [
@@ -26,7 +28,7 @@ def forwarding(name: str, through: Running, whats: list[str], *, gateway: bool =
     ]
 
 
-def other(name: str, running: Other, whats: list[str]) -> list[Kind]:
+def other(name: str, running: Other, whats: Sequence[str]) -> list[Kind]:
     """Of another gateway, which passes on as well."""
     return [
         Kind(kind.name, kind.through, Ask(kind.ask.body, headers=running.headers), kind.baseline, kind.rate)
@@ -34,7 +36,7 @@ def other(name: str, running: Other, whats: list[str]) -> list[Kind]:
     ]
 
 
-def governed(name: str, greyfox: GreyFox, whats: list[str]) -> list[Kind]:
+def governed(name: str, greyfox: GreyFox, whats: Sequence[str]) -> list[Kind]:
     """Of GreyFox: what it forwards is compared with stock's of the same form, the rest with stock's whole answers."""
     miss, stream = body(unique=True), body(unique=True, stream=True)
     named = f"{name}, "

@@ -30,11 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="one short round: whether it works, not how fast it is")
     parser.add_argument("--rounds", type=int, default=3, help="default 3")
     parser.add_argument("--seconds", type=float, default=4.0, help="of each run in each round; default 4")
-    parser.add_argument("--only", nargs="+", choices=GATEWAYS, default=list(GATEWAYS), help="leave the others out")
-    parser.add_argument("--what", nargs="+", choices=kinds.WHATS, default=list(kinds.WHATS), help="only these runs")
-    parser.add_argument(
-        *("--keys",), nargs="+", type=int, default=[10], metavar="N", help="keys and quotas of each set; default 10"
-    )
+    for option, known in (("--only", GATEWAYS), ("--what", kinds.WHATS)):
+        words = f"only these: {', '.join(known)}"
+        parser.add_argument(option, nargs="+", metavar="NAME", choices=known, default=known, help=words)
+    sets = "keys and quotas of each set of GreyFox; default 10"
+    parser.add_argument("--keys", nargs="+", type=int, default=[10], metavar="N", help=sets)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument("--plot", type=Path, metavar="FOLDER", help="draw them there as SVG; needs matplotlib")
     parser.add_argument("--set", action="append", default=[], metavar="OPTION=VALUE", help="for GreyFox's mitmproxy")
