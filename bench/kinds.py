@@ -52,6 +52,12 @@ def governed(name: str, greyfox: GreyFox, whats: Sequence[str]) -> list[Kind]:
     return [kind for what in whats for kind in (both(kinds[what]) if kinds[what].status == "200" else [kinds[what]])]
 
 
+def baselines(whats: Sequence[str]) -> list[str]:
+    """What stock mitmdump has to be asked, so that each of `whats` has its ratio."""
+    whole = any(what != "streams" for what in whats)
+    return [*(["misses"] if whole else []), *(["streams"] if "streams" in whats else [])]
+
+
 def spending() -> str:
     """A request that takes exactly what the quota of the user `spent` has."""
     return body(unique=True, max_tokens=TOKENS)

@@ -71,7 +71,8 @@ def plain(stack: ExitStack, folder: Path, server: Running, options: argparse.Nam
     if "direct" in only:
         made += kinds.forwarding("direct", server, whats, gateway=False)
     if "stock" in only:
-        made += kinds.forwarding(kinds.STOCK, stack.enter_context(gateways.stock(folder, server.port)), whats)
+        running = stack.enter_context(gateways.stock(folder, server.port))
+        made += kinds.forwarding(kinds.STOCK, running, kinds.baselines(whats))
     if "stock-O" in only:
         running = stack.enter_context(gateways.stock(folder, server.port, optimised=True))
         made += kinds.forwarding("stock -O", running, whats)
