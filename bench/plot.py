@@ -44,7 +44,9 @@ def bars(file: Path, title: str, values: Mapping[str, float]) -> None:
 
 
 def lines(file: Path, title: str, across: str, series: Lines, *, logarithmic: bool = True) -> None:
-    """A line a series; y begins at nought."""
+    """A line a series; y begins at nought. Nothing where there are none."""
+    if not series:
+        return
     axes = _axes(3)
     for number, (name, points) in enumerate(series.items()):
         xs, ys = [x for x, _ in points], [y for _, y in points]

@@ -26,11 +26,10 @@ class Row:
     notes: Mapping[str, float] = field(default_factory=dict)
 
 
-def row_of(size: int, what: str, run: Measured, **notes: float) -> Row:
+def row_of(size: int, what: str, run: Measured, notes: Mapping[str, float] | None = None) -> Row:
     """Of a run."""
     memory = None if run.memory is None else run.memory / 2**20
-    named = {name.replace("_", " "): value for name, value in notes.items()}
-    return Row(size, what, run.rate, run.cpu_ms, percentile(run.latencies, 99), memory, named)
+    return Row(size, what, run.rate, run.cpu_ms, percentile(run.latencies, 99), memory, notes or {})
 
 
 def kept(row: Row, rows: Sequence[Row]) -> float | None:

@@ -9,6 +9,7 @@ from bench.world import World
 
 PROMPTS = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)  # bytes
 EVENTS = (10, 50, 500, 5_000)
+LONG = 4.0  # seconds of a run: the largest take one
 FEW = 8  # connections: what is under way must fit into memory, and end within a run
 
 
@@ -21,9 +22,9 @@ def prompt(setting: Setting) -> list[Row]:
             kinds.append(Kind(f"prompts of {size:,}", greyfox.running, ask, connections=FEW))
             kinds.append(Kind(f"direct, {size:,}", setting.server, ask, gateway=False, connections=FEW))
             asked += [(size, "misses"), (size, "direct")]
-        runs = setting.measured(kinds)
+        runs = setting.measured(kinds, at_least=LONG)
     return [
-        row_of(size, what, run, MB_a_second=round(run.rate * size / 1e6, 2))
+        row_of(size, what, run, {"MB a second": round(run.rate * size / 1e6, 2)})
         for (size, what), run in zip(asked, runs, strict=True)
     ]
 
@@ -40,9 +41,11 @@ def stream(setting: Setting) -> list[Row]:
             )
             for events in EVENTS
         ]
-        runs = setting.measured(kinds)
+        runs = setting.measured(kinds, at_least=LONG)
     return [
-        row_of(events, "streams", run, events_a_second=round(run.rate * events), CPU_µs_an_event=_each(run, events))
+        row_of(
+            events, "streams", run, {"events a second": round(run.rate * events), "CPU µs an event": _each(run, events)}
+        )
         for events, run in zip(EVENTS, runs, strict=True)
     ]
 
