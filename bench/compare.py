@@ -27,7 +27,7 @@ def main(options: argparse.Namespace) -> int:
     figures: dict[str, Any] = json.loads(options.figures.read_text(encoding="utf-8"))
     now = ratios_of(figures)
     if options.store:
-        stored = {"name": options.store, "machine": figures["machine"], "ratios": now}
+        stored = {"name": options.store, "ratios": now}
         options.against.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
         return 0
     before = json.loads(options.against.read_text(encoding="utf-8"))

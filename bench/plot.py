@@ -31,11 +31,13 @@ def comparison(rows: Sequence[Row], folder: Path) -> None:
 
 
 def bars(file: Path, title: str, values: Mapping[str, float]) -> None:
-    """A bar a value, each with its number; nothing where there are none."""
+    """A bar a value, each with its number, a colour a gateway. Nothing where there are none."""
     if not values:
         return
     axes = _axes(1 + 0.28 * len(values))
-    drawn = axes.barh(list(values), list(values.values()), color=COLOURS[0], height=0.65)
+    gateways = list(dict.fromkeys(name.partition(",")[0] for name in values))
+    colours = [COLOURS[gateways.index(name.partition(",")[0]) % len(COLOURS)] for name in values]
+    drawn = axes.barh(list(values), list(values.values()), color=colours, height=0.65)
     axes.bar_label(drawn, fmt="{:,.3g}", padding=3, fontsize=8)
     axes.invert_yaxis()
     axes.margins(x=0.12)
@@ -53,6 +55,7 @@ def lines(file: Path, title: str, across: str, series: Lines, *, logarithmic: bo
         axes.plot(xs, ys, marker="o", markersize=4, color=COLOURS[number % len(COLOURS)], label=name)
     if logarithmic:
         axes.set_xscale("symlog", linthresh=1)
+        axes.xaxis.set_major_formatter(lambda size, _: f"{size:,.0f}")
     axes.set_ylim(bottom=0)
     axes.set_xlabel(across, fontsize=8)
     axes.set_title(title, loc="left", fontsize=10)
