@@ -22,6 +22,7 @@ PATIENCE = 30.0  # seconds for what is under way when the time is over
 def requests_of(plan: Plan) -> Callable[[int], bytes]:
     """The bytes of the n-th request, made beforehand but for its number."""
     length = len(plan.body.replace("{nonce}", "0" * 12).encode())
+    first = plan.first_nonce
     common = "".join(f"{name}: {value}\r\n" for name, value in plan.headers)
     before, _, after = plan.body.partition("{nonce}")
     heads = [
@@ -32,12 +33,12 @@ def requests_of(plan: Plan) -> Callable[[int], bytes]:
         for key in plan.keys
     ]
     if "{nonce}" not in plan.body:
-        return lambda number: heads[number % len(heads)]
+        return lambda number: heads[(first + number) % len(heads)]
     ending = after.encode()
 
     def numbered(number: int) -> bytes:
-        nonce = plan.first_nonce + (number % plan.cycle if plan.cycle else number)
-        return b"%b%012d%b" % (heads[number % len(heads)], nonce, ending)
+        nonce = first + (number % plan.cycle if plan.cycle else number)
+        return b"%b%012d%b" % (heads[(first + number) % len(heads)], nonce, ending)
 
     return numbered
 

@@ -9,7 +9,7 @@ def plan(body: str, **more: int) -> Plan:
 def test_keys_take_turns_and_numbers_go_up() -> None:
     make = requests_of(plan('{"n": "{nonce}"}', first_nonce=7))
     made = [make(number) for number in range(3)]
-    assert [b"Bearer one" in request for request in made] == [True, False, True]
+    assert [b"Bearer two" in request for request in made] == [True, False, True], "as odd numbers do"
     assert [request.partition(b"\r\n\r\n")[2] for request in made] == [b'{"n": "%012d"}' % nonce for nonce in (7, 8, 9)]
 
 
