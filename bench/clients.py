@@ -21,13 +21,15 @@ import aiohttp
 import httpx
 from yarl import URL
 
-from bench.processes import GATEWAY_CORE, pin, upstream
-from bench.upstream import stream_answer
+from bench.asks import TOKENS
+from bench.gateways import upstream
+from bench.machine import GATEWAY_CORE, pin
+from bench.replies import stream_answer
 from greyfox_core.forwarding.client import Call, UpstreamClient
 
 CALLERS = 10
-PAUSE = 0.002
-WRITES = len(stream_answer())
+PAUSE = 0.002  # seconds
+WRITES = len(stream_answer(TOKENS))
 PATH = "/v1/chat/completions"
 HEADERS = [
     ("accept", "application/json"),
@@ -138,7 +140,10 @@ if __name__ == "__main__":
     parser.add_argument("--calls", type=int, default=2000, help="plain calls of a round; default 2000")
     parser.add_argument("--rounds", type=int, default=5, help="default 5")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="greyfox-bench-") as folder, upstream(Path(folder), PAUSE) as server:
+    with (
+        tempfile.TemporaryDirectory(prefix="greyfox-bench-") as folder,
+        upstream(Path(folder), ["--pause", str(PAUSE)]) as server,
+    ):
         pin(os.getpid(), GATEWAY_CORE)
         asyncio.run(main(server.port, options.calls, options.rounds))
     sys.exit(0)

@@ -1,50 +1,23 @@
-"""A stand-in upstream, as fast as an asyncio server of a few lines can be: `python -m bench.upstream PORT [PAUSE]`.
+"""A stand-in upstream, as fast as an asyncio server of a few lines can be: `python -m bench.upstream PORT`.
 
-It answers every POST like OpenAI's chat completions: 1 KB of JSON, or for `"stream":true` a stream of EVENTS events,
-each in a write of its own, PAUSE seconds after the one before (0). `GET /count` tells how many POSTs it has had.
+It answers every POST like OpenAI's chat completions: 1 KB of JSON, or for `"stream": true` a stream of 50 events, each
+in a write of its own, with `--pause SECONDS` between them; `In 500 events` in the prompt asks for as many. With `--mean
+SECONDS --p99 SECONDS` it holds plain answers back, for times drawn from that lognormal distribution, and says in the
+answer's id for how long it did. `GET /count` tells how many POSTs it has had.
 """
 
+import argparse
 import asyncio
-import json
-import sys
+import re
+import time
+from random import Random
 
-EVENTS = 50
-SIZE = 1_024  # bytes of a plain answer's body
-USAGE = {"prompt_tokens": 30, "completion_tokens": EVENTS, "total_tokens": 30 + EVENTS}
+from bench.asks import TOKENS
+from bench.lognormal import Lognormal, lognormal
+from bench.replies import held_back, plain_answer, stream_answer
 
-
-def plain_answer() -> bytes:
-    """Head and body, padded to SIZE."""
-    answer = {
-        "id": "chatcmpl-bench",
-        "object": "chat.completion",
-        "created": 1_764_000_000,
-        "model": "gpt-4o",
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": ""}, "finish_reason": "stop"}],
-        "usage": USAGE,
-    }
-    missing = SIZE - len(json.dumps(answer))
-    answer["choices"] = [
-        {"index": 0, "message": {"role": "assistant", "content": "x" * missing}, "finish_reason": "stop"}
-    ]
-    body = json.dumps(answer).encode()
-    head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-    return head.encode() + body
-
-
-def stream_answer() -> list[bytes]:
-    """The pieces of a chunked stream; the first has the head."""
-    base = {"id": "chatcmpl-bench", "object": "chat.completion.chunk", "created": 1_764_000_000, "model": "gpt-4o"}
-    events = [
-        base | {"choices": [{"index": 0, "delta": {"content": " word"}, "finish_reason": None}], "usage": None}
-        for _ in range(EVENTS)
-    ]
-    events.append(base | {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": None})
-    events.append(base | {"choices": [], "usage": USAGE})
-    texts = [f"data: {json.dumps(event)}\n\n" for event in events] + ["data: [DONE]\n\n"]
-    pieces = [f"{len(text):x}\r\n{text}\r\n".encode() for text in texts]
-    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-    return [head + pieces[0], *pieces[1:], b"0\r\n\r\n"]
+STREAM = (b'"stream":true', b'"stream": true')
+EVENTS = re.compile(rb" In (\d{1,6}) events\.")
 
 
 class Upstream(asyncio.Protocol):
@@ -53,10 +26,13 @@ class Upstream(asyncio.Protocol):
     posts = 0
     pause = 0.0
     plain = plain_answer()
-    stream = stream_answer()
+    delays: Lognormal | None = None
+    random = Random(1)  # the same delays in every run
 
     def __init__(self) -> None:
-        self._buffer = b""
+        self._read = bytearray()
+        self._wanted = 0  # bytes of the request under way, 0 while its head is not whole
+        self._head = b""
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -67,19 +43,21 @@ class Upstream(asyncio.Protocol):
         self._transport = None
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        head_end = self._buffer.find(b"\r\n\r\n")
-        if head_end < 0:
+        self._read += data
+        if not self._wanted:
+            head_end = self._read.find(b"\r\n\r\n")
+            if head_end < 0:
+                return
+            self._head = bytes(self._read[:head_end]).lower()
+            at = self._head.find(b"\r\ncontent-length:")
+            length = int(self._head[at + 17 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
+            self._wanted = head_end + 4 + length
+        if len(self._read) < self._wanted:
             return
-        head = self._buffer[:head_end].lower()
-        length = 0
-        if (at := head.find(b"\r\ncontent-length:")) >= 0:
-            length = int(head[at + 17 :].split(b"\r\n", 1)[0])
-        end = head_end + 4 + length
-        if len(self._buffer) < end:
-            return
-        body, self._buffer = self._buffer[head_end + 4 : end], self._buffer[end:]
-        self._answer(head, body)
+        body = bytes(self._read[len(self._head) + 4 : self._wanted])
+        del self._read[: self._wanted]
+        self._wanted = 0
+        self._answer(self._head, body)
 
     def _answer(self, head: bytes, body: bytes) -> None:
         if self._transport is None:
@@ -89,17 +67,26 @@ class Upstream(asyncio.Protocol):
             self._transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(count), count))
             return
         Upstream.posts += 1
-        if b'"stream":true' in body.replace(b" ", b""):
-            self._send(0)
-        else:
+        if any(mark in body for mark in STREAM):
+            asked = EVENTS.search(body)
+            self._send(stream_answer(int(asked[1]) if asked else TOKENS), 0)
+        elif self.delays is None:
             self._transport.write(self.plain)
+        else:
+            delay = self.delays.draw(self.random)
+            asyncio.get_running_loop().call_later(delay, self._late, time.perf_counter())
 
-    def _send(self, number: int) -> None:
+    def _late(self, since: float) -> None:
+        """With the time that it really was: timers are a little late themselves."""
+        if self._transport is not None:
+            self._transport.write(held_back(self.plain, int((time.perf_counter() - since) * 1e6)))
+
+    def _send(self, pieces: tuple[bytes, ...], number: int) -> None:
         """Each event in its own turn of the loop, so that it leaves in a packet of its own."""
         if self._transport is not None:
-            self._transport.write(self.stream[number])
-            if number + 1 < len(self.stream):
-                asyncio.get_running_loop().call_later(self.pause, self._send, number + 1)
+            self._transport.write(pieces[number])
+            if number + 1 < len(pieces):
+                asyncio.get_running_loop().call_later(self.pause, self._send, pieces, number + 1)
 
 
 async def serve(port: int) -> None:
@@ -108,7 +95,19 @@ async def serve(port: int) -> None:
     await server.serve_forever()
 
 
+def main() -> None:
+    """Read the command line, then serve."""
+    parser = argparse.ArgumentParser(prog="python -m bench.upstream")
+    parser.add_argument("port", type=int)
+    parser.add_argument("--mean", type=float, metavar="SECONDS")
+    parser.add_argument("--p99", type=float, metavar="SECONDS")
+    parser.add_argument("--pause", type=float, default=0.0, metavar="SECONDS", help="between two events of a stream")
+    options = parser.parse_args()
+    if options.mean:
+        Upstream.delays = lognormal(options.mean, options.p99)
+    Upstream.pause = options.pause
+    asyncio.run(serve(options.port))
+
+
 if __name__ == "__main__":
-    if len(sys.argv) > 2:
-        Upstream.pause = float(sys.argv[2])
-    asyncio.run(serve(int(sys.argv[1])))
+    main()

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Resolves pyproject.toml anew and writes the three pinned files beside this script. Needs uv.
+# Resolves pyproject.toml anew and writes the four pinned files beside this script. Needs uv.
 #   requirements/remake.sh                      keep the versions in force, add what is missing
 #   requirements/remake.sh --upgrade            take the newest of everything
 #   requirements/remake.sh -P aiohttp           take the newest of one
@@ -13,6 +13,7 @@ compile() {
 }
 
 compile pyproject.toml --output-file requirements/runtime.txt "$@"
-# The other two agree with the first on every package they share.
+# The others agree with the first on every package they share.
 compile pyproject.toml --extra test --constraint requirements/runtime.txt --output-file requirements/test.txt "$@"
+compile pyproject.toml --extra test --extra bench --constraint requirements/test.txt --output-file requirements/bench.txt "$@"
 printf 'hatchling\n' | compile - --constraint requirements/test.txt --output-file requirements/build.txt "$@"

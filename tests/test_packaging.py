@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 REQUIREMENTS = ROOT / "requirements"
-PINNED = ("runtime", "test", "build")
+PINNED = ("runtime", "test", "bench", "build")
 SCRIPTS = ("run.sh", ".ci/run", "requirements/remake.sh")
 
 
@@ -56,9 +56,11 @@ def pins(name: str) -> dict[str, tuple[Requirement, list[str]]]:
 def declared() -> dict[str, list[str]]:
     """What pyproject.toml asks for, by the pinned file that answers it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    needed, extras = project["project"]["dependencies"], project["project"]["optional-dependencies"]
     return {
-        "runtime": project["project"]["dependencies"],
-        "test": [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["test"]],
+        "runtime": needed,
+        "test": [*needed, *extras["test"]],
+        "bench": [*needed, *extras["test"], *extras["bench"]],
         "build": project["build-system"]["requires"],
     }
 
