@@ -151,20 +151,21 @@ class FastDoor:
 
     def hold(self, client: connection.Client) -> None:
         """Take in no more from a client that sends request after request and waits for no answer."""
-        if (reading := self._reading(client)) is not None:
-            reading.pause_reading()
+        if (transport := self.transport_of(client)) is not None:
+            transport.pause_reading()
 
     def go_on(self, client: connection.Client) -> None:
         """Take in what it sends again."""
-        if (reading := self._reading(client)) is not None:
-            reading.resume_reading()
+        if (transport := self.transport_of(client)) is not None:
+            transport.resume_reading()
 
-    def _reading(self, client: connection.Client) -> asyncio.ReadTransport | None:
+    def transport_of(self, client: connection.Client) -> asyncio.Transport | None:
+        """That of a connection which is open."""
         writer = self.writer_of(client)
         if writer is None or writer.is_closing():
             return None
         transport: asyncio.BaseTransport = writer.transport
-        return transport if isinstance(transport, asyncio.ReadTransport) else None
+        return transport if isinstance(transport, asyncio.Transport) else None
 
     def end(self, client: connection.Client, last_words: bytes) -> None:
         """Close a connection whose client takes too long."""

@@ -1,9 +1,8 @@
 """The fast door's layer: one HTTP/1 connection, plain or inside TLS or CONNECT, of which no flow is made.
 
-Requests are read one after the other and handed to `FastDoor`. What is decided without waiting is sent at once. What
-waits pauses this connection alone, by one hook a request (`gf_serve`), and where an answer in pieces has to pass TLS,
-by one hook a piece (`gf_piece`). Whatever is not plainly an ordinary request (CONNECT, an upgrade, another version,
-anything malformed) is handed over with the whole connection to the flow door, which serves it or refuses it.
+What its client says, and what is done about it, is a `Conversation`. Inside TLS its bytes pass mitmproxy's layers, and
+what waits pauses this one alone, by one hook a request (`gf_serve`) and one a piece of an answer that comes in pieces
+(`gf_piece`). On a plain connection `FastProtocol` serves it past all that, as soon as it can.
 """
 
 from __future__ import annotations
@@ -15,16 +14,11 @@ from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
 
+from addons.conversation import Close, Conversation, HandOver, Piece
 from addons.fast_door import Call, FastDoor
-from addons.layers import DISCARD, adopt
-from addons.patience import Awaited, Patience
-from greyfox_core.http1.answers import CONTINUE, LAST_CHUNK, begun, chunk, unreadable
-from greyfox_core.http1.requests import BadBody, Foreign, Head, TooLong
-from greyfox_core.steps.decoding import too_large
-from greyfox_core.steps.ingress import new_id
+from addons.fast_protocol import ALL_READ, FastProtocol
+from addons.layers import adopt
 from greyfox_core.values.tunnel import Tunnel
-
-AHEAD = 65_536  # bytes of further requests that are taken while one is under way
 
 
 @dataclass
@@ -48,194 +42,64 @@ class FastLayer(layer.Layer):
         super().__init__(context)
         self._door = door
         self._tunnel = tunnel
-        self._reader = door.reader()
+        self._plain = tunnel is None and not context.client.tls
+        self._conversation = Conversation(door, context.client, tunnel, plain=self._plain)
         self._successor: HttpLayer | None = None
-        self._call: Call | None = None
-        self._discarded: int | None = None  # bytes of a body that nobody wants
-        self._over = False
-        self._ahead = 0
-        self._patience = Patience()
+        self._by_itself = False  # the protocol serves
 
     def handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         if self._successor is not None:
             yield from self._successor.handle_event(event)
             return
-        if self._paused:
-            self._meanwhile(event)
+        if self._paused:  # dealt with afterwards; but a client that leaves ends the waiting
+            if isinstance(event, events.ConnectionClosed):
+                self._conversation.gone()
+            elif isinstance(event, events.DataReceived):
+                self._conversation.count_ahead(len(event.data))
         yield from super().handle_event(event)
-
-    def _meanwhile(self, event: events.Event) -> None:
-        """What happens while a request waits is dealt with after it; but a client that leaves ends the waiting."""
-        if isinstance(event, events.ConnectionClosed) and self._call is not None:
-            self._door.gone(self._call)
-        elif isinstance(event, events.DataReceived):
-            self._ahead += len(event.data)
-            if self._ahead > AHEAD:
-                self._door.hold(self.context.client)
 
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         if self._successor is not None:  # events that waited while the connection changed hands
             yield from self._successor.handle_event(event)
         elif isinstance(event, events.DataReceived):
-            if self._discarded is not None:
-                yield from self._discard(event.data)
-            elif not self._over:
-                self._reader.feed(event.data)
-                yield from self._requests()
-                self._wait_for_more(len(event.data))
+            if self._by_itself:  # it came back
+                yield from self._hand_over(event.data)
+            elif not (self._plain and len(event.data) < ALL_READ and self._serve_past_layers(event.data)):
+                yield from self._serve_through_layers(event.data)
         elif isinstance(event, events.ConnectionClosed):
-            yield from self._closed(event)
-        elif isinstance(event, events.Start):
-            self._door.watchman.watch(self._patience, self._too_late)
+            self._conversation.end()
+            if event.connection.state is not ConnectionState.CLOSED:
+                yield commands.CloseConnection(event.connection)
 
-    def _closed(self, event: events.ConnectionClosed) -> layer.CommandGenerator[None]:
-        if self._call is not None:
-            self._door.gone(self._call)
-            self._finish(self._call)
-        self._door.watchman.forget(self._patience)
-        if event.connection.state is not ConnectionState.CLOSED:
-            yield commands.CloseConnection(event.connection)
+    def _serve_past_layers(self, data: bytes) -> bool:
+        """Let the transport be served by our own protocol, beginning with these bytes. False where it cannot be."""
+        client = self.context.client
+        handler, transport = self._door.house.connection_of(client), self._door.transport_of(client)
+        if handler is None or transport is None:
+            return False
+        self._by_itself = True
+        FastProtocol(self._door.house, handler, transport, self._conversation).take(data)
+        return True
 
-    # --- requests
+    def _serve_through_layers(self, data: bytes) -> layer.CommandGenerator[None]:
+        client = self.context.client
+        for action in self._conversation.receive(data):
+            if isinstance(action, bytes):
+                yield commands.SendData(client, action)
+            elif isinstance(action, Call):
+                yield GfServeHook(action)
+            elif isinstance(action, Piece):
+                yield GfPieceHook(action.call)
+            elif isinstance(action, Close):
+                yield commands.CloseConnection(client)
+            elif isinstance(action, HandOver):
+                yield from self._hand_over(action.rest)
 
-    def _requests(self) -> layer.CommandGenerator[None]:
-        """All that can be served of what has come."""
-        while not self._over and self._successor is None and self._discarded is None:
-            if self._call is None:
-                head = self._reader.head()
-                if head is None:
-                    break
-                app = self._door.house.app
-                if isinstance(head, Foreign) or app is None:
-                    yield from self._hand_over()
-                    return
-                self._call = self._door.open(app, self.context.client, head, self._tunnel)
-                yield from self._head_came(self._call, head)
-            else:
-                try:
-                    body = self._reader.body()
-                except TooLong:
-                    self._call.app.refuse(self._call.exchange, too_large(self._reader.max_body))
-                    yield from self._refuse_early(self._call)
-                    break
-                except BadBody:
-                    yield from self._unreadable(self._call)
-                    break
-                if body is None:
-                    break
-                yield from self._serve(self._call, body)
-
-    def _head_came(self, call: Call, head: Head) -> layer.CommandGenerator[None]:
-        if call.task is not None:
-            yield GfServeHook(call)
-            call.task = None
-        if self._reader.whole:
-            return
-        if call.exchange.answered:
-            yield from self._refuse_early(call)
-        elif head.expects:
-            yield commands.SendData(self.context.client, CONTINUE)
-
-    def _serve(self, call: Call, body: bytes) -> layer.CommandGenerator[None]:
-        exchange = call.exchange
-        if exchange.answer is None and not exchange.gone:
-            writer = self._door.writer_of(self.context.client) if self._plain else None
-            if not call.begin(self._door.serve(call, body, writer)):
-                self._patience.nothing_awaited()
-                yield GfServeHook(call)
-        answer = exchange.answer
-        if answer is None:
-            call.cut = True
-        elif isinstance(answer.body, bytes):
-            yield commands.SendData(self.context.client, call.whole(answer))
-        elif not call.sent:
-            yield commands.SendData(self.context.client, begun(answer.status, answer.headers, close=call.close))
-            yield from self._pieces(call)
-        self._finish(call)
-        if call.close or call.cut:
-            yield from self._close()
-
-    def _pieces(self, call: Call) -> layer.CommandGenerator[None]:
-        while True:
-            call.piece = None
-            yield GfPieceHook(call)
-            if call.piece is None:
-                break
-            yield commands.SendData(self.context.client, chunk(call.piece))
-        if not call.cut:
-            yield commands.SendData(self.context.client, LAST_CHUNK)
-
-    def _finish(self, call: Call) -> None:
-        self._call = None
-        if self._ahead > AHEAD:
-            self._door.go_on(self.context.client)
-        self._ahead = 0
-        self._door.closed(call)
-
-    def _close(self) -> layer.CommandGenerator[None]:
-        self._over = True
-        yield commands.CloseConnection(self.context.client)
-
-    # --- bodies that nobody wants
-
-    def _refuse_early(self, call: Call) -> layer.CommandGenerator[None]:
-        """Answer before the body has come; then its rest is thrown away for a while, so that the client can read it."""
-        answer = call.exchange.answer
-        assert answer is not None
-        call.close = True
-        yield commands.SendData(self.context.client, call.whole(answer))
-        self._finish(call)
-        self._discarded = 0
-        yield from self._discard(b"")
-
-    def _discard(self, data: bytes) -> layer.CommandGenerator[None]:
-        assert self._discarded is not None
-        self._discarded += len(data)
-        self._reader.feed(data)
-        try:
-            ended = self._reader.skip()
-        except BadBody:
-            ended = True
-        if ended or self._discarded > DISCARD:
-            yield from self._close()
-        else:
-            self._wait_for_more(len(data))
-
-    def _unreadable(self, call: Call) -> layer.CommandGenerator[None]:
-        answer = unreadable(400, "The request's body is not framed as HTTP says.", new_id())
-        self._door.gone(call)
-        self._finish(call)
-        yield commands.SendData(self.context.client, answer)
-        yield from self._close()
-
-    # --- what is not for this door
-
-    def _hand_over(self) -> layer.CommandGenerator[None]:
+    def _hand_over(self, rest: bytes) -> layer.CommandGenerator[None]:
         context = self.context
-        self._door.watchman.forget(self._patience)
         context.layers.remove(self)
-        mode = HTTPMode.regular if self._tunnel is None else HTTPMode.transparent
-        successor = self._successor = HttpLayer(context, mode)
+        successor = HttpLayer(context, HTTPMode.regular if self._tunnel is None else HTTPMode.transparent)
+        self._successor = successor
         adopt(successor, self._door.house)
         yield from successor.handle_event(events.Start())
-        yield from successor.handle_event(events.DataReceived(context.client, self._reader.rest()))
-
-    # --- time
-
-    def _wait_for_more(self, came: int) -> None:
-        if self._call is not None or self._discarded is not None:
-            awaited = Awaited.BODY
-        else:
-            awaited = Awaited.HEAD if self._reader.begun else Awaited.REQUEST
-        self._patience.wait_for(awaited, self._door.house.limits, came)
-
-    def _too_late(self, awaited: Awaited) -> None:
-        said = b""
-        if awaited is not Awaited.REQUEST and self._discarded is None and self._plain:
-            said = unreadable(408, f"GreyFox has waited too long for {awaited.value} (limits).", new_id())
-        self._door.end(self.context.client, said)
-
-    @property
-    def _plain(self) -> bool:
-        """Whether what is written to the client's transport reaches the client as it is."""
-        return self._tunnel is None and not self.context.client.tls
+        yield from successor.handle_event(events.DataReceived(context.client, rest))

@@ -59,8 +59,8 @@ def baselines(whats: Sequence[str]) -> list[str]:
 
 
 def spending() -> str:
-    """A request that takes exactly what the quota of the user `spent` has."""
-    return body(unique=True, max_tokens=TOKENS)
+    """A request that takes exactly what the quota of the user `spent` has; again and again, as who is refused asks."""
+    return body(unique=False, max_tokens=TOKENS)
 
 
 def both(kind: Kind) -> list[Kind]:

@@ -97,9 +97,11 @@ def strip(head: RequestHead) -> tuple[Headers, str]:
     virtual key (a Referer, a parameter of another name).
     """
     headers = tuple(
-        (name, value)
-        for name, value in head.headers
-        if name not in SLOTS and name != "cookie" and not name.startswith("x-greyfox-") and not _holds_key(value)
+        [
+            (name, value)
+            for name, value in head.headers
+            if name not in SLOTS and name != "cookie" and not name.startswith("x-greyfox-") and not _holds_key(value)
+        ]
     )
     if not head.query:
         return headers, ""

@@ -16,6 +16,7 @@ from greyfox_core.cache.ports import Entry, Stats
 from greyfox_core.clock import Clock
 from greyfox_core.values.usage import Usage
 
+HOT = 256  # entries
 OVERHEAD = 1_024  # bytes that an entry takes beside its body and headers: key, places in the indexes
 
 Packed = tuple[float, bytes, bytes]
@@ -29,6 +30,7 @@ class MemoryCache:
         # Unbounded by itself: the bound is kept in `_shrink`, so that it can change while entries stay.
         self._entries: LRUCache[bytes, Packed] = LRUCache(inf, getsizeof=_size)
         self._expiring: list[tuple[float, bytes]] = []  # a heap; what was replaced meanwhile is passed over
+        self._hot: dict[bytes, tuple[Packed, Entry]] = {}
         self._clock = clock
         self._max_bytes = max_bytes
         self._max_entry = max_entry
@@ -41,12 +43,21 @@ class MemoryCache:
         if packed is not None and packed[0] <= now:
             del self._entries[key]
             packed = None
-        entry = None if packed is None else _unpacked(packed)
+        entry = None if packed is None else self._opened(key, packed)
         if entry is None or (max_age is not None and now - entry.stored_at > max_age):
             self._misses += 1
             return None
         self._hits += 1
         return entry
+
+    def _opened(self, key: bytes, packed: Packed) -> Entry:
+        """What is asked for again and again is kept as an object, too."""
+        hot = self._hot.get(key)
+        if hot is None or hot[0] is not packed:
+            if len(self._hot) >= HOT:
+                self._hot.clear()
+            hot = self._hot[key] = (packed, _unpacked(packed))
+        return hot[1]
 
     def put(self, key: bytes, entry: Entry) -> bool:
         """See Entries."""
@@ -65,6 +76,7 @@ class MemoryCache:
         count = len(self._entries)
         self._entries.clear()
         self._expiring.clear()
+        self._hot.clear()
         return count
 
     def stats(self) -> Stats:

@@ -10,6 +10,7 @@ Errors:  NoRoute (unknown or not metered), MethodNotAllowed, UpgradeRequired (We
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from urllib.parse import quote, unquote, urlsplit
 
 from greyfox_core.dialects import path_tables as tables
@@ -18,6 +19,7 @@ from greyfox_core.errors import MethodNotAllowed, NoRoute, UpgradeRequired
 from greyfox_core.values.endpoint import Access, Endpoint
 from greyfox_core.values.http import Headers
 
+REMEMBERED = 1_024  # paths: there are few, but for those that name a model
 SERVED = (
     "GreyFox serves /v1/chat/completions, /v1/responses, /v1/completions, /v1/embeddings and /v1/models (OpenAI), "
     "/v1/messages (Anthropic), /v1beta/models/… (Gemini), /api/chat, /api/generate and /api/embed (Ollama), "
@@ -59,7 +61,8 @@ def classify(
     """A request to GreyFox's own address (base URL). `path` is raw; `prefix_upstreams` are served below `/NAME/`."""
     _refuse_upgrade(headers)
     segments = _segments(path)
-    probe = _probe(method, segments, _api_of(segments, query, headers))
+    api = _api_of(segments, query, headers)
+    probe = _probe(method, segments, api)
     if probe:
         return Classified(probe)
     first, rest = segments[0], segments[1:]
@@ -71,7 +74,6 @@ def classify(
         return _azure(method, path, query, headers, rest, prefix_upstreams)
     if first in prefix_upstreams:
         return classify_at(method, path, query, headers, first, prefix_upstreams[first], rest)
-    api = _api_of(segments, query, headers)
     if api == "gemini" and segments[1:2] == ("openai",):
         for name, served in prefix_upstreams.items():
             if served.api == "openai" and served.base_path == "/" + "/".join(segments[:2]):
@@ -123,6 +125,7 @@ def guess_dialect(path: str, query: str, headers: Headers, api: str | None = Non
     return "openai-chat" if api == "openai" else api
 
 
+@lru_cache(REMEMBERED)
 def _segments(path: str) -> tuple[str, ...]:
     """The decoded segments. Raises NoRoute for every spelling that two readers could read differently."""
     lowered = path.lower()
@@ -192,6 +195,7 @@ def _below_base(served: Served, segments: tuple[str, ...]) -> tuple[str, ...]:
     return segments[len(base) :] if base and segments[: len(base)] == base else segments
 
 
+@lru_cache(REMEMBERED)
 def _look_up(api: str, method: str, relative: tuple[str, ...], path: str) -> Endpoint | None:
     if api == "gemini":
         return _look_up_gemini(method, relative, path)

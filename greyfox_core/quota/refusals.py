@@ -6,6 +6,7 @@ Units:   tokens in the text, whole seconds in `retry_after`; instants in the quo
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from math import ceil
 from zoneinfo import ZoneInfo
 
@@ -35,7 +36,7 @@ def refusal(block: Block, now: datetime) -> Refused:
         state = f"{name} is {limit:,}; this request alone needs {block.needs:,}."
     else:
         state = f"{name} has {limit - side.settled:,} of {limit:,} left; this request needs {block.needs:,}."
-    reset = counter.period.end.astimezone(ZoneInfo(counter.quota.timezone)).isoformat()
+    reset = _in_zone(counter.period.end, counter.quota.timezone)
     return QuotaExhausted(f"{state} It resets at {reset}.", retry_after=counter.period.seconds_left(now))
 
 
@@ -47,3 +48,8 @@ def too_fast(limit: RateLimit, subject: str, unit: str, a_minute: int, wait: flo
         f"There is room in {seconds} s.",
         retry_after=seconds,
     )
+
+
+@lru_cache(1_024)
+def _in_zone(moment: datetime, zone: str) -> str:
+    return moment.astimezone(ZoneInfo(zone)).isoformat()

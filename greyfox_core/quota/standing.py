@@ -6,20 +6,20 @@ Units: tokens and whole seconds.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from greyfox_core.config.schema import Quota
-from greyfox_core.quota.counter import Counter, Limits, Side
+from greyfox_core.quota.counter import Counter, Limits
 from greyfox_core.quota.period import Period, period_at
 from greyfox_core.quota.ports import Figures, Grant
 from greyfox_core.quota.subjects import parts_of, selects, subject_of
+from greyfox_core.record import record
 from greyfox_core.values.principal import Principal
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Standing:
     """The tightest matching quota; a side without a limit is None."""
 
@@ -38,10 +38,15 @@ def tightest(counters: Iterable[Counter], now: datetime) -> Standing | None:
     for counter in counters:
         if counter.quota.enforce == "observe":
             continue
-        share = min(_share(counter.input), _share(counter.output))
-        if share < least:
-            best, least = counter, share
-    if best is None or least > 1.0:
+        for side in (counter.input, counter.output):
+            limit = side.limit
+            if limit is None:
+                continue
+            left = limit - side.settled - side.reserved
+            share = left / limit if left > 0 and limit else 0.0
+            if share < least:
+                best, least = counter, share
+    if best is None:
         return None
     return Standing(
         quota=best.quota.name,
@@ -51,12 +56,6 @@ def tightest(counters: Iterable[Counter], now: datetime) -> Standing | None:
         remaining_output=best.output.left,
         reset_seconds=best.period.seconds_left(now),
     )
-
-
-def _share(side: Side) -> float:
-    if side.limit is None:
-        return 1.5  # beyond every limited side
-    return (side.left or 0) / side.limit if side.limit else 0.0
 
 
 def shown(quota: Quota, subject: str, period: Period, limits: Limits, figures: Figures) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from greyfox_core.config.schema import Dimension, Match
 from greyfox_core.values.principal import Principal
@@ -58,6 +59,7 @@ def parts_of(subject: str) -> dict[str, str]:
     return parts
 
 
+@lru_cache(4_096)
 def words(subject: str) -> str:
     """For a sentence: `user alice`, `team core and model gpt-4o`."""
     return " and ".join(f"{name} {value}" for name, value in parts_of(subject).items())

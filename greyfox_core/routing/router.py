@@ -83,7 +83,8 @@ class Router:
         rule, repeatable = None, True
         if self._rules:
             reading = self._contents.reading(texts)
-            asked = Asked(principal, request, model, tokens=cache(input_tokens), content=reading.fits)
+            tokens = cache(input_tokens) if self._counts else input_tokens  # to make a cache takes its time, too
+            asked = Asked(principal, request, model, tokens=tokens, content=reading.fits)
             rule = next((rule for rule in self._rules if fits(rule.when, asked)), None)
             repeatable = not self._counts and reading.in_time and not (rule is not None and rule.weighted)
         api = request.endpoint.api

@@ -5,12 +5,11 @@ Leaves: exchange.principal; exchange.head without any credential, whatever came 
 wishes to GreyFox. Raises Unauthenticated, or what `unrouted` says.
 """
 
-from dataclasses import replace
-
 from greyfox_core.auth.credentials import strip
 from greyfox_core.auth.keys import KeyRecord
 from greyfox_core.auth.service import Authenticator, Identity
 from greyfox_core.values.exchange import Exchange
+from greyfox_core.values.http import RequestHead
 from greyfox_core.values.principal import Principal
 
 
@@ -39,9 +38,9 @@ class Identify:
     def hide(self, exchange: Exchange) -> None:
         """Take every credential out of the exchange's head: from here on it can be shown, logged and forwarded."""
         head = exchange.head
-        exchange.controls = tuple(field for field in head.headers if field[0].startswith("x-greyfox-"))
+        exchange.controls = tuple([field for field in head.headers if field[0].startswith("x-greyfox-")])
         headers, query = strip(head)
-        exchange.head = replace(head, headers=headers, query=query)
+        exchange.head = RequestHead(head.method, head.path, query, headers, head.way, head.host, head.port)
 
     def _leave(self, exchange: Exchange, identity: Identity) -> None:
         exchange.principal = identity.principal

@@ -4,13 +4,12 @@ Clients repeat themselves: a head differs from the last one in the length that i
 same question in the same bytes. What a step decides from such bytes alone is remembered, for as long as what else it
 depends on is the same: the configuration, and the key (asked anew each time, so that a revocation holds at once).
 
-Bounds: `HEADS` heads of at most `LONGEST_HEAD` bytes; bodies of at most `LONGEST_BODY`, together `BODIES` bytes. The
-least recently used go first. Only heads of callers who were let in by a virtual key and nothing else are kept.
+Bounds: `HEADS` heads of at most `LONGEST_HEAD` bytes; bodies of at most `LONGEST_BODY`, together `BODIES` bytes. When
+there are more, all are forgotten: to keep account of their use would cost more than to read some again. Only heads of
+callers who were let in by a virtual key and nothing else are kept.
 """
 
 from dataclasses import dataclass
-
-from cachetools import LRUCache
 
 from greyfox_core.auth.keys import KeyRecord
 from greyfox_core.cache.service import Plan
@@ -28,6 +27,7 @@ HEADS = 4_096
 LONGEST_HEAD = 2_048  # bytes
 BODIES = 2_097_152  # bytes
 LONGEST_BODY = 16_384  # bytes
+EACH = 1_024  # bytes that are counted for what was decided, beside the body
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +58,7 @@ class KnownHeads:
 
     def __init__(self, identify: Identify) -> None:
         self._identify = identify
-        self.parsed: LRUCache[bytes, Head] = LRUCache(HEADS)
+        self.parsed: dict[bytes, Head] = {}
         self._known: dict[bytes, Known] = {}
 
     def recall(self, head: Head, rules: Rules) -> Known | None:
@@ -75,8 +75,9 @@ class KnownHeads:
             return
         if exchange.answered or endpoint.access is Access.LOCAL:
             return
-        if len(self._known) >= 2 * HEADS:  # those that `parsed` has dropped
-            self._known = {raw: known for raw, known in self._known.items() if raw in self.parsed}
+        if len(self._known) >= HEADS:
+            self.parsed.clear()
+            self._known.clear()
         self.parsed[head.raw] = head
         self._known[head.raw] = Known(
             exchange.rules, key, principal, exchange.head, exchange.controls, endpoint, exchange.addressed
@@ -87,20 +88,19 @@ class KnownBodies:
     """What bodies led to, each for one known head."""
 
     def __init__(self) -> None:
-        self._decided: LRUCache[tuple[Known, bytes], Decided] = LRUCache(BODIES, getsizeof=_size)
+        self._decided: dict[tuple[Known, bytes], Decided] = {}
+        self._size = 0  # bytes
 
     def recall(self, known: Known | None, body: bytes) -> Decided | None:
         """What was decided for this body before."""
-        if known is None or len(body) > LONGEST_BODY:
-            return None
-        decided: Decided | None = self._decided.get((known, body))
-        return decided
+        return None if known is None else self._decided.get((known, body))
 
     def remember(self, known: Known | None, body: bytes, decided: Decided) -> None:
         """Keep it, where the same body would lead to the same again."""
-        if known is not None and len(body) <= LONGEST_BODY and decided.resolution.repeatable:
-            self._decided[known, body] = decided
-
-
-def _size(decided: Decided) -> int:
-    return len(decided.parsed.raw) + 1_024
+        if known is None or len(body) > LONGEST_BODY or not decided.resolution.repeatable:
+            return
+        if self._size >= BODIES:
+            self._decided.clear()
+            self._size = 0
+        self._decided[known, body] = decided
+        self._size += len(body) + EACH
