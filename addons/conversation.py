@@ -92,10 +92,11 @@ class Conversation:
             self._door.gone(self._call)
 
     def end(self) -> None:
-        """The connection is closed, or somebody else's; nothing of it waits any more."""
+        """The connection is closed, or somebody else's. A request under way ends by itself, once it is settled."""
         self.gone()
-        if self._call is not None:
-            self._finish(self._call)
+        call = self._call
+        if call is not None and (call.task is None or call.task.done()):
+            self._finish(call)
         self._over = True
         self._door.watchman.forget(self.patience)
 
