@@ -167,6 +167,7 @@ class FastLayer(layer.Layer):
 
     def _finish(self, call: Call) -> None:
         self._call = None
+        self._patience.nothing_awaited()  # the next wait is a new one, also where this request took none
         if self._ahead > AHEAD:
             self._door.go_on(self.context.client)
         self._ahead = 0
