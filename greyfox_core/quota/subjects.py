@@ -21,6 +21,11 @@ def selects(match: Match, who: Principal, model: str | None) -> bool:
     """Whether every stated condition fits. None as the model stands for any: it fits only a match that names none."""
     if match.model and (model is None or not _any(match.model, (model,))):
         return False
+    return selects_caller(match, who)
+
+
+def selects_caller(match: Match, who: Principal) -> bool:
+    """Whether it fits this caller with some model."""
     return (
         (not match.user or _any(match.user, (who.user,)))
         and (not match.key or _any(match.key, (who.key_id,)))
