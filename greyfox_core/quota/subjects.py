@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 
 from greyfox_core.config.schema import Dimension, Match
 from greyfox_core.values.principal import Principal
+from greyfox_core.values.shortlist import plain
 
 _ORDER: tuple[Dimension, ...] = ("user", "key", "team", "model")
 
@@ -69,4 +70,7 @@ def words(subject: str) -> str:
 
 
 def _any(patterns: Iterable[str], names: Iterable[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
+    # A plain name is not compiled: there can be tens of thousands.
+    return any(
+        name == pattern if plain(pattern) else fnmatchcase(name, pattern) for name in names for pattern in patterns
+    )

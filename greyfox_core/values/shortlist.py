@@ -14,10 +14,14 @@ from typing import Protocol
 
 from greyfox_core.values.principal import Principal
 
-_GLOB = frozenset("*?[")
 _DIMENSIONS = ("user", "key", "team", "role", "model")
 
 _Place = tuple[str, str]  # dimension and name
+
+
+def plain(pattern: str) -> bool:
+    """Whether it is no glob: it fits its own name and no other."""
+    return "*" not in pattern and "?" not in pattern and "[" not in pattern
 
 
 class Condition(Protocol):
@@ -76,5 +80,5 @@ def _places(condition: Condition) -> Iterator[list[_Place]]:
     """For each dimension in which all names are plain: where the condition may be filed."""
     for dimension in _DIMENSIONS:
         names: tuple[str, ...] = getattr(condition, dimension)
-        if names and all(_GLOB.isdisjoint(name) for name in names):
+        if names and all(map(plain, names)):
             yield [(dimension, name) for name in dict.fromkeys(names)]

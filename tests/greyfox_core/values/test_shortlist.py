@@ -1,12 +1,14 @@
 """A shortlist holds whatever can fit, in order, and little else."""
 
+from fnmatch import fnmatchcase
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from greyfox_core.config.schema import Match
 from greyfox_core.quota.subjects import selects
 from greyfox_core.values.principal import Principal
-from greyfox_core.values.shortlist import Shortlist
+from greyfox_core.values.shortlist import Shortlist, plain
 
 NAMES = ["", "a", "b", "ab", "[a]", "a*", "*", "?", "[ab]", "[", "]"]
 names = st.sampled_from(NAMES)
@@ -58,3 +60,9 @@ def test_without_a_model_nothing_that_names_models_is_listed() -> None:
 
 def test_without_a_team_nothing_that_names_teams_is_listed() -> None:
     assert listed(Match(team=("core",)), who=Principal("bob", "key_2")) == []
+
+
+@given(names, names)
+def test_a_plain_pattern_fits_its_own_name_alone(pattern: str, name: str) -> None:
+    if plain(pattern):
+        assert fnmatchcase(name, pattern) is (name == pattern)
