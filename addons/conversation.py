@@ -174,6 +174,7 @@ class Conversation:
 
     def _finish(self, call: Call) -> None:
         self._call = None
+        self.patience.nothing_awaited()  # the next wait is a new one, also where this request took none
         if self._ahead > AHEAD:
             self._door.go_on(self._client)
         self._ahead = 0

@@ -101,8 +101,8 @@ class Stream(HttpStream):
 
     def body_has_come(self) -> bool:
         """Whole, with its head: then it is read, and the connection is kept."""
-        length = self.flow.request.headers.get("content-length", "")
-        return length.isdigit() and len(getattr(self.connection, "buf", b"")) >= int(length)  # HTTP/2 has no buffer
+        # mitmproxy reads on while the steps decide on the head.
+        return any(isinstance(event, RequestEndOfMessage) for event in self._paused_event_queue)
 
     def state_consume_request_body(self, event: events.Event) -> layer.CommandGenerator[None]:
         if isinstance(event, RequestData) and len(self.request_body_buf) + len(event.data) > self.door.max_body:

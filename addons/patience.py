@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from enum import Enum
 from math import inf
-from weakref import WeakKeyDictionary
+from weakref import WeakSet
 
 from greyfox_core.config.schema import LimitsPart
 
@@ -33,6 +33,7 @@ class Patience:
     def __init__(self) -> None:
         self.due = inf
         self.awaited: Awaited | None = None
+        self.end: Callable[[Awaited], None] | None = None
         self._came = 0
 
     def nothing_awaited(self) -> None:
@@ -62,18 +63,20 @@ class Watchman:
     """Ends the connections whose patience is at its end. `end` is told what was awaited."""
 
     def __init__(self) -> None:
-        self._watched: WeakKeyDictionary[Patience, Callable[[Awaited], None]] = WeakKeyDictionary()
+        self._watched: WeakSet[Patience] = WeakSet()  # each knows its connection: a value here would keep its key alive
         self._task: asyncio.Task[None] | None = None
 
     def watch(self, patience: Patience, end: Callable[[Awaited], None]) -> None:
         """From now on; `end` closes the connection. Needs a running loop."""
-        self._watched[patience] = end
+        patience.end = end
+        self._watched.add(patience)
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._look())
 
     def forget(self, patience: Patience) -> None:
         """The connection is closed, or another's."""
-        self._watched.pop(patience, None)
+        patience.end = None
+        self._watched.discard(patience)
 
     async def stop(self) -> None:
         """No more looking."""
@@ -89,7 +92,7 @@ class Watchman:
 
     def end_overdue(self, now: float) -> None:
         """What `now` is too late for."""
-        for patience, end in list(self._watched.items()):
-            if patience.due <= now and patience.awaited is not None:
+        for patience in list(self._watched):
+            if patience.due <= now and patience.awaited is not None and (end := patience.end) is not None:
                 self.forget(patience)
                 end(patience.awaited)

@@ -24,7 +24,7 @@ A `Refused` knows its status, its machine-readable code and a sentence that a pe
 goes to the caller: it never holds a key, a prompt or an answer.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class Refused(Exception):
@@ -40,6 +40,11 @@ class Refused(Exception):
         self.message = message
         self.retry_after = retry_after
         self.param = param
+
+    def at_rest(self) -> Self:
+        """To be kept: without the frames that it came through, which hold all that the request was made of."""
+        self.__traceback__ = self.__cause__ = self.__context__ = None
+        return self
 
 
 class Unauthenticated(Refused):

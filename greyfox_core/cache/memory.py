@@ -17,6 +17,7 @@ from greyfox_core.clock import Clock
 from greyfox_core.values.usage import Usage
 
 HOT = 256  # entries
+AT_ONCE = 100  # expired entries that a new one takes out: after a quiet night all of them may be due, and requests wait
 OVERHEAD = 1_024  # bytes that an entry takes beside its body and headers: key, places in the indexes
 
 Packed = tuple[float, bytes, bytes]
@@ -80,7 +81,7 @@ class MemoryCache:
         return count
 
     def stats(self) -> Stats:
-        """See Entries. Expired entries count until the next one is stored."""
+        """See Entries. Expired entries count until some are stored after them."""
         return Stats(
             entries=len(self._entries),
             size=int(self._entries.currsize),
@@ -99,16 +100,25 @@ class MemoryCache:
 
     def _shrink(self) -> None:
         now = self._clock.monotonic()
-        while self._expiring and self._expiring[0][0] <= now:
-            expires, key = heapq.heappop(self._expiring)
-            if self._entries.get(key, (inf,))[0] == expires:
-                del self._entries[key]
+        for _ in range(AT_ONCE):
+            if not self._drop_expired(now):
+                break
         while self._entries.currsize > self._max_bytes:
-            self._entries.popitem()
-            self._evicted += 1
+            if not self._drop_expired(now):
+                self._entries.popitem()
+                self._evicted += 1
         if len(self._expiring) > 2 * len(self._entries) + 1_000:
             self._expiring = [(packed[0], key) for key, packed in self._entries.items()]
             heapq.heapify(self._expiring)
+
+    def _drop_expired(self, now: float) -> bool:
+        """Take the next one out that has expired; False where there is none."""
+        if not self._expiring or self._expiring[0][0] > now:
+            return False
+        expires, key = heapq.heappop(self._expiring)
+        if self._entries.get(key, (inf,))[0] == expires:
+            del self._entries[key]
+        return True
 
 
 def _packed(entry: Entry) -> Packed:

@@ -21,6 +21,7 @@ from greyfox_core.quota.period import period_at
 from greyfox_core.quota.ports import Changes, Counters, Grant, Overrides, Want
 from greyfox_core.quota.subjects import selects, subject_of
 from greyfox_core.values.principal import Principal
+from greyfox_core.values.shortlist import Shortlist
 
 _MOST = 100_000
 _FOREVER = datetime.max.replace(tzinfo=UTC)
@@ -61,7 +62,6 @@ class Book:
         self._plans: dict[tuple[Principal, str], Plan] = {}
         self._loading: dict[Key, Load] = {}
         self._quotas: dict[str, Quota] = {}
-        self._rates: tuple[RateLimit, ...] = ()
         self.limits_tokens = False
         """Whether any rate limit counts tokens."""
         self.reconfigure(config)
@@ -69,18 +69,19 @@ class Book:
     def reconfigure(self, config: Config) -> None:
         """Limits, matches and rates of this configuration from now on; counters and bucket levels stay."""
         self._quotas = {quota.name: quota for quota in config.quotas}
-        self._rates = config.rate_limits
-        self.limits_tokens = any(rate.tokens_per_minute is not None for rate in self._rates)
+        self._matching = Shortlist(self._quotas.values(), lambda quota: quota.match)
+        self._matching_rates = Shortlist(config.rate_limits, lambda rate: rate.match)
+        self.limits_tokens = any(rate.tokens_per_minute is not None for rate in config.rate_limits)
         for (name, subject, kind), counter in self._counters.items():
             quota = self._quotas.get(name)
             if quota is not None and quota.period == kind:
                 counter.quota = quota
                 counter.limit(self.limits(quota, subject))
-        for rate in self._rates:
-            for unit, a_minute, burst in _buckets_of(rate):
-                for (name, kind, _), bucket in self._buckets.items():
-                    if (name, kind) == (rate.name, unit):
-                        bucket.rate, bucket.burst = a_minute / 60, burst
+        stated = {(rate.name, unit): figures for rate in config.rate_limits for unit, *figures in _buckets_of(rate)}
+        for (name, unit, _), bucket in self._buckets.items():
+            if (name, unit) in stated:
+                a_minute, burst = stated[name, unit]
+                bucket.rate, bucket.burst = a_minute / 60, burst
         self._plans.clear()
 
     def apply(self, changes: Changes) -> None:
@@ -116,7 +117,7 @@ class Book:
         while True:
             selected = [
                 (quota, subject_of(quota.per, who, model))
-                for quota in self._quotas.values()
+                for quota in self._matching.of(who, model)
                 if selects(quota.match, who, model)
             ]
             loads = self._loads(selected, now)
@@ -186,7 +187,10 @@ class Book:
     def _make_plan(self, who: Principal, model: str, selected: Iterable[tuple[Quota, str]]) -> Plan:
         counters = tuple(self._counters[quota.name, subject, quota.period] for quota, subject in selected)
         limited = [
-            one for rate in self._rates if selects(rate.match, who, model) for one in self._limited(rate, who, model)
+            one
+            for rate in self._matching_rates.of(who, model)
+            if selects(rate.match, who, model)
+            for one in self._limited(rate, who, model)
         ]
         plan = Plan(
             counters,

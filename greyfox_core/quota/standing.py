@@ -14,7 +14,7 @@ from greyfox_core.config.schema import Quota
 from greyfox_core.quota.counter import Counter, Limits
 from greyfox_core.quota.period import Period, period_at
 from greyfox_core.quota.ports import Figures, Grant
-from greyfox_core.quota.subjects import parts_of, selects, subject_of
+from greyfox_core.quota.subjects import parts_of, selects_caller, subject_of
 from greyfox_core.record import record
 from greyfox_core.values.principal import Principal
 
@@ -83,17 +83,19 @@ def shown_for(
     """Every quota that charges `who`: counters in use, and unused ones of quotas that do not depend on the model."""
     live = {counter.id: counter for counter in in_memory}
     found: dict[tuple[str, str], tuple[Period, Figures]] = {}
-    by_name = {quota.name: quota for quota in quotas}
+    by_name = {quota.name: quota for quota in quotas if selects_caller(quota.match, who)}
+    own = {name: subject_of(quota.per, who, "") for name, quota in by_name.items() if "model" not in quota.per}
     for grant in stored:
         quota = by_name.get(grant.quota)
-        if quota is not None and quota.period == grant.kind and charges(quota, grant.subject, who):
+        if quota is None or quota.period != grant.kind:
+            continue
+        if own[quota.name] == grant.subject if quota.name in own else charges(quota, grant.subject, who):
             counter = live.get(grant.id)
             figures = grant.figures if counter is None else _figures(counter)
             found[grant.quota, grant.subject] = (grant.period, figures)
-    for quota in by_name.values():
-        if "model" not in quota.per and selects(quota.match, who, None):
-            subject = subject_of(quota.per, who, "")
-            found.setdefault((quota.name, subject), (period_at(now, quota), Figures()))
+    for name, subject in own.items():
+        if not by_name[name].match.model:
+            found.setdefault((name, subject), (period_at(now, by_name[name]), Figures()))
     return [
         shown(by_name[name], subject, period, limits(by_name[name], subject), figures)
         for (name, subject), (period, figures) in sorted(found.items(), key=lambda item: item[0])
@@ -103,9 +105,7 @@ def shown_for(
 def charges(quota: Quota, subject: str, who: Principal) -> bool:
     """Whether a counter of this quota is charged when `who` calls, with some model."""
     model = parts_of(subject).get("model", "")
-    return subject_of(quota.per, who, model) == subject and selects(
-        quota.match.model_copy(update={"model": ()}), who, None
-    )
+    return subject_of(quota.per, who, model) == subject and selects_caller(quota.match, who)
 
 
 def _figures(counter: Counter) -> Figures:

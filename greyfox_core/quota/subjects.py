@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from greyfox_core.config.schema import Dimension, Match
 from greyfox_core.values.principal import Principal
+from greyfox_core.values.shortlist import plain
 
 _ORDER: tuple[Dimension, ...] = ("user", "key", "team", "model")
 
@@ -22,6 +23,11 @@ def selects(match: Match, who: Principal, model: str | None) -> bool:
     """Whether every stated condition fits. None as the model stands for any: it fits only a match that names none."""
     if match.model and (model is None or not _any(match.model, (model,))):
         return False
+    return selects_caller(match, who)
+
+
+def selects_caller(match: Match, who: Principal) -> bool:
+    """Whether it fits this caller with some model."""
     return (
         (not match.user or _any(match.user, (who.user,)))
         and (not match.key or _any(match.key, (who.key_id,)))
@@ -66,4 +72,7 @@ def words(subject: str) -> str:
 
 
 def _any(patterns: Iterable[str], names: Iterable[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
+    # A plain name is not compiled: there can be tens of thousands.
+    return any(
+        name == pattern if plain(pattern) else fnmatchcase(name, pattern) for name in names for pattern in patterns
+    )

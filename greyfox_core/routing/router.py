@@ -21,6 +21,7 @@ from greyfox_core.routing.defaults import Defaults, family
 from greyfox_core.routing.match import Asked, fits
 from greyfox_core.values.principal import Principal
 from greyfox_core.values.request import ParsedRequest
+from greyfox_core.values.shortlist import Shortlist
 from greyfox_core.values.target import Resolution, Target
 
 __all__ = ["Router", "Texts"]
@@ -63,8 +64,8 @@ class Router:
         self._aliases: Mapping[str, str] = config.aliases
         self._apis = {name: upstream.dialect for name, upstream in config.upstreams.items()}
         self._defaults = Defaults(config.upstreams)
-        self._rules = tuple(_Rule.of(route) for route in config.routes)
-        self._counts = any(rule.when.input_tokens is not None for rule in self._rules)  # estimates, which learn
+        self._rules = Shortlist(map(_Rule.of, config.routes), lambda rule: rule.when)
+        self._counts = any(route.when.input_tokens is not None for route in config.routes)  # estimates, which learn
         self._contents = Contents(config.content, seconds=seconds, report=report or _warn)
 
     def resolve(
@@ -81,11 +82,11 @@ class Router:
             raise _forbidden((request.model,))
         model, pinned = follow(self._aliases, request.model)
         rule, repeatable = None, True
-        if self._rules:
+        if rules := self._rules.of(principal, model):
             reading = self._contents.reading(texts)
             tokens = cache(input_tokens) if self._counts else input_tokens  # to make a cache takes its time, too
             asked = Asked(principal, request, model, tokens=tokens, content=reading.fits)
-            rule = next((rule for rule in self._rules if fits(rule.when, asked)), None)
+            rule = next((rule for rule in rules if fits(rule.when, asked)), None)
             repeatable = not self._counts and reading.in_time and not (rule is not None and rule.weighted)
         api = request.endpoint.api
         if rule is None:

@@ -32,4 +32,4 @@ class Admit:
         except QuotaExhausted as exhausted:
             if not exchange.rules.config.accounting.serve_hits_when_exhausted:
                 raise
-            exchange.exhausted = exhausted  # told unless the cache knows the answer
+            exchange.exhausted = exhausted.at_rest()  # told unless the cache knows the answer

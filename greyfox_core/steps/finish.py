@@ -33,7 +33,7 @@ class Finish:
 
     def refuse(self, exchange: Exchange, refusal: Refused) -> None:
         """Leave `refusal` as the answer, in the caller's own dialect."""
-        exchange.refusal = refusal
+        exchange.refusal = refusal.at_rest()
         status = refusal.status
         headers = headers_for(refusal, exchange.id)
         if isinstance(refusal, Unauthenticated):

@@ -230,7 +230,7 @@ class Forward:
             record=None if recorder is None else recorder.add,
             keep=None
             if recorder is None
-            else lambda done: self._recall.keep(exchange, done.target, response.headers, recorder.body()),
+            else lambda done: self._recall.keep(done.exchange, done.target, response.headers, recorder.body()),
         )
         return Answer(response.status, answer_headers(response.headers), relay)
 

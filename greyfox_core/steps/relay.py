@@ -120,3 +120,4 @@ class Relay:
                 attempt.settle_received(received, outcome)
         if self._keep is not None and outcome == "complete" and reader.cacheable:
             self._keep(attempt)
+        del self._attempt, self._keep  # they lead to the exchange, and that to this: nothing is left to the collector

@@ -267,13 +267,17 @@ class SqliteJournal:
         return failed
 
     def _call(self, connection: Connection, item: _Awaited, call: Callable[[Connection], Any]) -> tuple[Future, Any]:
+        # Not `begin_nested`: it gives each savepoint a new name, and the driver keeps a prepared statement for each.
+        connection.exec_driver_sql("SAVEPOINT call")
         try:
-            with connection.begin_nested():
-                return item.waiter, (call(connection),)
+            result: Any = (call(connection),)
         except DBAPIError:
             raise
         except Exception as error:
-            return item.waiter, error
+            connection.exec_driver_sql("ROLLBACK TO call")
+            result = error
+        connection.exec_driver_sql("RELEASE call")
+        return item.waiter, result
 
     def _announce(self, when: str, kinds: set[type]) -> None:
         """Tell the crash points: `before-reserve-commit`, `after-settle-commit` and so on."""

@@ -8,7 +8,9 @@ Errors:  StoreUnavailable.
 
 import asyncio
 import json
-from datetime import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from cachetools import TTLCache
 from sqlalchemy import Connection, Row, insert, select, update
@@ -25,6 +27,7 @@ from greyfox_core.store.tables import keys
 FRESH = 1.0  # seconds
 _ABSENT = 10_000  # digests remembered as unknown
 _ABSENT_SECONDS = 1.0
+_FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
 class SqliteKeys:
@@ -37,6 +40,7 @@ class SqliteKeys:
         self._absent: TTLCache[bytes, None] = TTLCache(_ABSENT, _ABSENT_SECONDS, timer=clock.monotonic)
         self._looked: float | None = None
         self._epoch = 0
+        self._dead: _Dead | None = None
 
     @property
     def epoch(self) -> int:
@@ -67,7 +71,10 @@ class SqliteKeys:
 
     def dead(self, now: datetime) -> frozenset[str]:
         """Ids of the keys known here that hold no longer: revoked or expired."""
-        return frozenset(record.id for record in self._known.values() if not record.usable(now))
+        dead = self._dead
+        if dead is None or dead.epoch != self._epoch or not dead.since <= now < dead.until:
+            dead = self._dead = _find_dead(self._known.values(), self._epoch, now)
+        return dead.ids
 
     def add_now(self, record: KeyRecord) -> None:
         """The same for a start-up that has no loop yet. Blocks."""
@@ -136,6 +143,26 @@ class SqliteKeys:
             row = connection.execute(select(keys).where(keys.c.id == key_id)).one_or_none()
             bump(connection, "keys")
         return None if row is None else _record(row)
+
+
+@dataclass(frozen=True, slots=True)
+class _Dead:
+    """The keys that hold no longer, as it is from `since` until the next one expires, while no key changes."""
+
+    ids: frozenset[str]
+    epoch: int
+    since: datetime
+    until: datetime
+
+
+def _find_dead(records: Iterable[KeyRecord], epoch: int, now: datetime) -> _Dead:
+    ids, until = set(), _FOREVER
+    for record in records:
+        if not record.usable(now):
+            ids.add(record.id)
+        elif record.expires_at is not None:
+            until = min(until, record.expires_at)
+    return _Dead(frozenset(ids), epoch, now, until)
 
 
 def read_keys(connection: Connection) -> tuple[KeyRecord, ...]:

@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from greyfox_core.cache.memory import OVERHEAD, MemoryCache, size_of
+from greyfox_core.cache.memory import AT_ONCE, OVERHEAD, MemoryCache, size_of
 from greyfox_core.cache.ports import Entry
 from greyfox_core.clock import ManualClock
 from greyfox_core.values.usage import Usage
@@ -145,3 +145,27 @@ async def test_no_entry_is_looked_at_by_the_garbage_collector(memory: MemoryCach
     memory.put(b"a", entry(clock))
     gc.collect()
     assert not any(gc.is_tracked(packed) for packed in memory._entries.values())
+
+
+async def test_many_that_have_expired_are_taken_out_little_by_little(clock: ManualClock) -> None:
+    memory = MemoryCache(clock, max_bytes=10**9, max_entry=2_000)
+    for number in range(2 * AT_ONCE):
+        memory.put(b"%d" % number, entry(clock, ttl=10))
+    clock.advance(10)
+
+    memory.put(b"new", entry(clock))
+    assert memory.stats().entries == AT_ONCE + 1
+    memory.put(b"newer", entry(clock))
+    assert memory.stats().entries == 2
+
+
+async def test_where_room_is_needed_all_that_have_expired_go_before_a_living_one(clock: ManualClock) -> None:
+    memory = MemoryCache(clock, max_bytes=3 * AT_ONCE * size_of(entry(clock)), max_entry=2_000)
+    memory.put(b"living", entry(clock, ttl=60))
+    for number in range(3 * AT_ONCE - 1):
+        memory.put(b"%d" % number, entry(clock, ttl=10))
+    clock.advance(10)
+
+    memory.resize(max_bytes=size_of(entry(clock)), max_entry=2_000)
+    assert await memory.get(b"living")
+    assert (memory.stats().entries, memory.stats().evicted) == (1, 0)

@@ -3,12 +3,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from greyfox_core.config.schema import RateLimit
+from greyfox_core.config.schema import Match, RateLimit
 from greyfox_core.errors import StoreUnavailable
 from greyfox_core.quota.book import Book, Plan
 from greyfox_core.quota.counter import Limits
 from greyfox_core.quota.ports import Adjusted, Changes, Figures, Grant, Want
+from greyfox_core.quota.subjects import selects
+from greyfox_core.values.principal import Principal
 from tests.greyfox_core.quota.house import ALICE, BOB, NOON, configuration, quota
 
 
@@ -164,3 +168,35 @@ async def test_buckets_by_unit_and_subject(port: Granting, monkeypatch: pytest.M
     monkeypatch.setattr("greyfox_core.quota.book._MOST", 1)
     await book.prepare(type(BOB)(user="carol", key_id="k"), "m", NOON)
     assert not book.ready(ALICE, "m", NOON)
+
+
+MATCHES = st.fixed_dictionaries(
+    {},
+    optional={
+        "user": st.sampled_from([("alice",), ("bob",), ("a*",), ("bob", "alice")]),
+        "team": st.sampled_from([("core",), ("ops",), ("*",)]),
+        "role": st.sampled_from([("developer",), ("support",)]),
+        "model": st.sampled_from([("m",), ("n",), ("?",)]),
+    },
+).map(lambda words: Match(**words))
+
+
+@given(st.lists(MATCHES, max_size=6), st.lists(MATCHES, max_size=6), st.sampled_from([ALICE, BOB]))
+def test_a_plan_holds_what_selects_the_caller_in_the_order_of_the_configuration(
+    quotas: list[Match], rates: list[Match], who: Principal
+) -> None:
+    config = configuration(
+        *(quota(f"q{n}", output_tokens=1, match=match) for n, match in enumerate(quotas)),
+        rate_limits=tuple(
+            RateLimit(name=f"r{n}", requests_per_minute=1, tokens_per_minute=1, match=match)
+            for n, match in enumerate(rates)
+        ),
+    )
+    plan = asyncio.run(Book(config, Granting(), {}).prepare(who, "m", NOON))
+
+    assert [counter.quota.name for counter in plan.counters] == [
+        one.name for one in config.quotas if selects(one.match, who, "m")
+    ]
+    limiting = [one.name for one in config.rate_limits if selects(one.match, who, "m")]
+    assert [limited.limit.name for limited in plan.requests] == limiting
+    assert [limited.limit.name for limited in plan.tokens] == limiting

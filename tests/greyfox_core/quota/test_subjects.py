@@ -31,6 +31,11 @@ def test_every_stated_condition_must_fit(match: Match, fits: bool) -> None:
     assert selects(match, ALICE, "gpt-4o") is fits
 
 
+def test_a_glob_does_not_fit_its_own_text() -> None:
+    assert not selects(Match(user=("[ab]",)), Principal("[ab]", "key_1"), "m")
+    assert selects(Match(user=("[ab]",)), Principal("a", "key_1"), "m")
+
+
 def test_a_team_condition_never_fits_a_principal_without_a_team() -> None:
     assert not selects(Match(team=("*",)), BOB, "gpt-4o")
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greyfox_core.errors import Forbidden, NoRoute
+from greyfox_core.routing.match import Asked, fits
 from greyfox_core.routing.router import Router
 from greyfox_core.values.principal import Principal
 from tests.greyfox_core.routing.kit import ALICE, UPSTREAMS, config, goals, request, resolve, texts
@@ -190,3 +191,17 @@ def test_a_slow_pattern_set_is_logged_by_name_without_the_text(caplog: pytest.Lo
     assert len(caplog.records) == 1
     assert "content slow took longer" in caplog.text
     assert "zqx" not in caplog.text
+
+
+NAMES = st.sampled_from(["alice", "core", "key_1", "developer", "gpt-4o", "other", "*", "gpt-*", "[ac]*"])
+GLOBS = st.lists(NAMES, min_size=1, max_size=2)
+CONDITIONS = st.fixed_dictionaries({}, optional=dict.fromkeys(("user", "key", "team", "role", "model"), GLOBS))
+
+
+@given(st.lists(CONDITIONS, max_size=8))
+def test_the_rule_that_decides_is_the_first_of_all_that_fit(conditions: list[dict[str, Any]]) -> None:
+    rules = config(routes=[{"name": f"r{n}", "when": when, "use": "openai/x"} for n, when in enumerate(conditions)])
+    asked = Asked(ALICE, request("gpt-4o"), "gpt-4o", tokens=lambda: 0, content=lambda name: False)
+    first = next((route.name for route in rules.routes if fits(route.when, asked)), "default")
+
+    assert resolve(rules, "gpt-4o").route == first

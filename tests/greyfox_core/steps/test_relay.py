@@ -1,6 +1,8 @@
 """A stream on its way: what the client gets, and that it is settled exactly once however it ends."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -126,6 +128,20 @@ async def test_a_piece_is_handed_on_before_the_next_one_is_there() -> None:
 
     assert await anext(scene.relay) == b"A"
     assert scene.attempt.settled == []
+
+
+async def test_an_answer_that_is_over_is_freed_without_the_collector() -> None:
+    scene = Scene(Response([b"end"]))
+    scene.attempt.exchange.answer = scene.relay  # as a front door has it
+    gone = weakref.ref(scene.relay)
+    gc.disable()
+    try:
+        assert [piece async for piece in scene.relay] == [b"END"]
+        await scene.relay.aclose()
+        del scene
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 async def test_a_whole_answer_without_figures_is_settled_by_its_text() -> None:

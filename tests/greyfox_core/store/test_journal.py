@@ -224,3 +224,16 @@ async def test_a_call_that_raises_fails_alone(tmp_path: Path) -> None:
         with pytest.raises(LookupError):
             await one.store.journal.call(wrong)
         await one.reserve()
+
+
+async def test_what_a_call_that_raises_has_written_is_undone(tmp_path: Path) -> None:
+    def wrong(connection: Connection) -> None:
+        connection.exec_driver_sql("DELETE FROM boots")
+        raise LookupError("nothing there")
+
+    async with house(tmp_path, QUOTA) as one:
+        with pytest.raises(LookupError):
+            await one.store.journal.call(wrong)
+        assert await one.store.journal.call(
+            lambda connection: connection.exec_driver_sql("SELECT count(*) FROM boots").scalar_one()
+        )

@@ -100,6 +100,23 @@ async def test_a_key_that_is_revoked_keeps_its_first_moment(tmp_path: Path) -> N
         assert not await keys.revoke("key_z", NOON)
 
 
+async def test_dead_are_those_that_were_revoked_or_have_expired_by_now(tmp_path: Path) -> None:
+    async with house(tmp_path) as one:
+        keys = one.store.keys
+        soon, later = NOON + timedelta(minutes=1), NOON + timedelta(minutes=2)
+        await keys.add(key("key_a", b"a" * 32, expires_at=soon))
+        await keys.add(key("key_b", b"b" * 32, expires_at=later))
+        await keys.add(key("key_c", b"c" * 32, expires_at=None))
+        assert keys.dead(NOON) == frozenset()
+        assert keys.dead(soon) == {"key_a"}
+        assert keys.dead(NOON) == frozenset()  # a clock that was set back
+        assert keys.dead(later) == {"key_a", "key_b"}
+        await keys.revoke("key_c", later)
+        assert keys.dead(later) == {"key_a", "key_b", "key_c"}
+        await keys.add(key("key_d", b"d" * 32, expires_at=soon))
+        assert keys.dead(soon) == {"key_a", "key_c", "key_d"}
+
+
 async def test_without_the_database_nobody_is_known(tmp_path: Path) -> None:
     async with house(tmp_path) as one:
         away = one.path.with_name("away.db")
