@@ -8,37 +8,23 @@ anything malformed) is handed over with the whole connection to the flow door, w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mitmproxy.connection import ConnectionState
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
 
+from addons.fast import GfPieceHook, GfServeHook
 from addons.fast_door import Call, FastDoor
 from addons.layers import DISCARD, adopt
-from addons.patience import Awaited, Patience
+from addons.patience import Awaited
 from greyfox_core.http1.answers import CONTINUE, LAST_CHUNK, begun, chunk, unreadable
-from greyfox_core.http1.requests import BadBody, Foreign, Head, TooLong
+from greyfox_core.http1.requests import FOREIGN, BadBody, Foreign, Head, TooLong
 from greyfox_core.steps.decoding import too_large
 from greyfox_core.steps.ingress import new_id
+from greyfox_core.steps.serve import UNDECIDED
 from greyfox_core.values.tunnel import Tunnel
 
 AHEAD = 65_536  # bytes of further requests that are taken while one is under way
-
-
-@dataclass
-class GfServeHook(commands.StartHook):
-    """Wait for `data.task`. mitmproxy derives the hook's name: gf_serve."""
-
-    data: Call
-
-
-@dataclass
-class GfPieceHook(commands.StartHook):
-    """Fetch `data.piece`: gf_piece."""
-
-    data: Call
 
 
 class FastLayer(layer.Layer):
@@ -54,15 +40,26 @@ class FastLayer(layer.Layer):
         self._discarded: int | None = None  # bytes of a body that nobody wants
         self._over = False
         self._ahead = 0
-        self._patience = Patience()
+        self._patience = door.house.watchman.of(context.client)
 
     def handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         if self._successor is not None:
             yield from self._successor.handle_event(event)
             return
-        if self._paused:
-            self._meanwhile(event)
-        yield from super().handle_event(event)
+        try:
+            if self._paused:
+                self._meanwhile(event)
+            yield from super().handle_event(event)
+        except Exception as error:
+            yield from self._crashed(error)
+
+    def _crashed(self, error: Exception) -> layer.CommandGenerator[None]:
+        """mitmproxy would log it and leave the connection hanging. Nothing has gone out for a call without answer."""
+        call, self._call = self._call, None
+        if not self._over and (call is None or call.exchange.answer is None):
+            yield commands.SendData(self.context.client, unreadable(503, UNDECIDED, new_id()))
+        self._door.crashed(error, call)
+        yield from self._close()
 
     def _meanwhile(self, event: events.Event) -> None:
         """What happens while a request waits is dealt with after it; but a client that leaves ends the waiting."""
@@ -85,14 +82,11 @@ class FastLayer(layer.Layer):
                 self._wait_for_more(len(event.data))
         elif isinstance(event, events.ConnectionClosed):
             yield from self._closed(event)
-        elif isinstance(event, events.Start):
-            self._door.watchman.watch(self._patience, self._too_late)
 
     def _closed(self, event: events.ConnectionClosed) -> layer.CommandGenerator[None]:
         if self._call is not None:
             self._door.gone(self._call)
             self._finish(self._call)
-        self._door.watchman.forget(self._patience)
         if event.connection.state is not ConnectionState.CLOSED:
             yield commands.CloseConnection(event.connection)
 
@@ -102,14 +96,17 @@ class FastLayer(layer.Layer):
         """All that can be served of what has come."""
         while not self._over and self._successor is None and self._discarded is None:
             if self._call is None:
-                head = self._reader.head()
+                app = self._door.house.app
+                head = FOREIGN if app is None else self._reader.head()
                 if head is None:
                     break
-                app = self._door.house.app
-                if isinstance(head, Foreign) or app is None:
+                if app is None or isinstance(head, Foreign):
                     yield from self._hand_over()
                     return
                 self._call = self._door.open(app, self.context.client, head, self._tunnel)
+                if self._call is None:
+                    yield from self._last_words(503, UNDECIDED)
+                    return
                 yield from self._head_came(self._call, head)
             else:
                 try:
@@ -127,8 +124,10 @@ class FastLayer(layer.Layer):
 
     def _head_came(self, call: Call, head: Head) -> layer.CommandGenerator[None]:
         if call.task is not None:
-            yield GfServeHook(call)
-            call.task = None
+            if not call.task.done():
+                yield GfServeHook(call)
+            if self._door.failed(call):
+                self._door.refuse(call)
         if self._reader.whole:
             return
         if call.exchange.answered:
@@ -138,17 +137,20 @@ class FastLayer(layer.Layer):
 
     def _serve(self, call: Call, body: bytes) -> layer.CommandGenerator[None]:
         exchange = call.exchange
-        if exchange.answer is None and not exchange.gone:
+        if call.is_open():
             writer = self._door.writer_of(self.context.client) if self._plain else None
             if not call.begin(self._door.serve(call, body, writer)):
                 self._patience.nothing_awaited()
                 yield GfServeHook(call)
+            if self._door.failed(call) or call.is_open():
+                self._door.refuse(call)
         answer = exchange.answer
         if answer is None:
             call.cut = True
         elif isinstance(answer.body, bytes):
             yield commands.SendData(self.context.client, call.whole(answer))
         elif not call.sent:
+            call.sent = True
             yield commands.SendData(self.context.client, begun(answer.status, answer.headers, close=call.close))
             yield from self._pieces(call)
         self._finish(call)
@@ -162,11 +164,15 @@ class FastLayer(layer.Layer):
             if call.piece is None:
                 break
             yield commands.SendData(self.context.client, chunk(call.piece))
-        if not call.cut:
+        if call.over:
             yield commands.SendData(self.context.client, LAST_CHUNK)
+        elif not call.cut:  # the hook itself failed
+            call.cut = True
+            call.app.abandon(call.exchange)
 
     def _finish(self, call: Call) -> None:
         self._call = None
+        self._patience.nothing_awaited()
         if self._ahead > AHEAD:
             self._door.go_on(self.context.client)
         self._ahead = 0
@@ -202,17 +208,23 @@ class FastLayer(layer.Layer):
             self._wait_for_more(len(data))
 
     def _unreadable(self, call: Call) -> layer.CommandGenerator[None]:
-        answer = unreadable(400, "The request's body is not framed as HTTP says.", new_id())
         self._door.gone(call)
         self._finish(call)
-        yield commands.SendData(self.context.client, answer)
-        yield from self._close()
+        yield from self._last_words(400, "The request's body is not framed as HTTP says.")
+
+    def _last_words(self, status: int, message: str) -> layer.CommandGenerator[None]:
+        """Of this connection: what comes behind them is thrown away, until the client has had time to read them."""
+        client = self.context.client
+        yield commands.SendData(client, unreadable(status, message, new_id()))
+        self._over = True
+        if self._plain:
+            yield commands.CloseTcpConnection(client, half_close=True)
+        self._patience.wait_for(Awaited.LEAVE, self._door.house.limits)
 
     # --- what is not for this door
 
     def _hand_over(self) -> layer.CommandGenerator[None]:
         context = self.context
-        self._door.watchman.forget(self._patience)
         context.layers.remove(self)
         mode = HTTPMode.regular if self._tunnel is None else HTTPMode.transparent
         successor = self._successor = HttpLayer(context, mode)
@@ -223,17 +235,14 @@ class FastLayer(layer.Layer):
     # --- time
 
     def _wait_for_more(self, came: int) -> None:
-        if self._call is not None or self._discarded is not None:
+        if self._discarded is not None:
+            awaited = Awaited.UNWANTED
+        elif self._call is not None:
             awaited = Awaited.BODY
         else:
             awaited = Awaited.HEAD if self._reader.begun else Awaited.REQUEST
-        self._patience.wait_for(awaited, self._door.house.limits, came)
-
-    def _too_late(self, awaited: Awaited) -> None:
-        said = b""
-        if awaited is not Awaited.REQUEST and self._discarded is None and self._plain:
-            said = unreadable(408, f"GreyFox has waited too long for {awaited.value} (limits).", new_id())
-        self._door.end(self.context.client, said)
+        if not self._over:
+            self._patience.wait_for(awaited, self._door.house.limits, came)
 
     @property
     def _plain(self) -> bool:

@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 import pytest
-import pytest
 
 from tests.conftest import GatewayFactory
 from tests.kit.configuration import UPSTREAM_KEYS, config_for
