@@ -20,12 +20,15 @@ from mitmproxy.proxy.server import ConnectionHandler
 
 from addons._messages import plain_error, plain_refusal, response_of
 from addons.door import Pull
+from addons.patience import TOLD, Awaited, Patience, Watchman
 from addons.watchers import Watchers
 from greyfox_core.app import App
 from greyfox_core.config.schema import LimitsPart
 from greyfox_core.errors import Refused, Unavailable
+from greyfox_core.http1.answers import unreadable
 from greyfox_core.steps import serve
 from greyfox_core.steps.decoding import too_large
+from greyfox_core.steps.ingress import new_id
 from greyfox_core.values.exchange import Exchange
 from greyfox_core.values.http import Answer
 from greyfox_core.values.tunnel import Tunnel
@@ -50,6 +53,7 @@ class House:
         self.limits = LimitsPart()  # the configuration's once it is read
         self.tunnels: WeakKeyDictionary[connection.Client, Tunnel] = WeakKeyDictionary()
         self.watchers = Watchers()
+        self.watchman = Watchman(self.end_late)
         self._exchanges: WeakKeyDictionary[http.HTTPFlow, Exchange] = WeakKeyDictionary()
         self._seen: deque[http.HTTPFlow] = deque()
 
@@ -82,6 +86,24 @@ class House:
             transport = handler.transports.get(client) if handler is not None else None
             if transport is not None and transport.handler is not None:
                 transport.handler.cancel("the key holds no longer")
+
+    def is_plain(self, client: connection.Connection) -> bool:
+        """Whether bytes that are written to the client's transport reach the client as they are."""
+        return not client.tls and client not in self.tunnels
+
+    def end_late(self, client: connection.Client, awaited: Awaited) -> None:
+        """Close the connection of a client that takes too long."""
+        handler = self.connection_of(client)
+        io = handler.transports.get(client) if handler is not None else None
+        if io is None or io.handler is None:
+            return
+        if isinstance(io.writer, asyncio.StreamWriter):
+            if io.writer.transport.get_write_buffer_size():
+                io.writer.transport.abort()  # it would wait for a reader who does not read
+            elif awaited in TOLD and self.is_plain(client):
+                message = f"GreyFox has waited too long for {awaited.value} (limits)."
+                io.writer.write(unreadable(408, message, new_id()))
+        io.handler.cancel("the client takes too long")
 
     def take_limits(self, limits: LimitsPart) -> None:
         """Bounds of what is taken in, from now on."""
@@ -125,6 +147,9 @@ class House:
     @property
     def max_head(self) -> int:
         return self.limits.max_head
+
+    def patience_with(self, client: connection.Client) -> Patience:
+        return self.watchman.of(client)
 
     def watched(self, hook: str) -> bool:
         return self.watchers.of(hook, own=ENDS_EXCHANGES)

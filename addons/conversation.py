@@ -1,52 +1,26 @@
 """One HTTP/1 client of the fast door: request after request, bytes in, actions out. Sans-IO.
 
-    receive   what the client has sent; gives what is to be done, in order
-    ahead     the same while a request is under way
-    gone      the client has left
-
-An action is `bytes` to send, a `Call` to wait for (its task), a `Piece` to fetch, `CLOSE`, or a `HandOver`: what is
-not plainly an ordinary request (CONNECT, an upgrade, another version, anything malformed) is the flow door's, with the
-whole connection.
+receive   what the client has sent; gives what is to be done, in order
+ahead     the same while a request is under way
+gone      the client has left
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from mitmproxy import connection
 
+from addons.actions import CLOSE, LEAVE, Action, HandOver, Piece
 from addons.fast_door import Call, FastDoor
 from addons.layers import DISCARD
 from addons.patience import Awaited, Patience
 from greyfox_core.http1.answers import CONTINUE, LAST_CHUNK, begun, chunk, unreadable
-from greyfox_core.http1.requests import BadBody, Foreign, Head, TooLong
+from greyfox_core.http1.requests import FOREIGN, BadBody, Foreign, Head, TooLong
 from greyfox_core.steps.decoding import too_large
 from greyfox_core.steps.ingress import new_id
+from greyfox_core.steps.serve import UNDECIDED
 from greyfox_core.values.tunnel import Tunnel
 
 AHEAD = 65_536  # bytes of further requests that are taken while one is under way
-
-
-@dataclass(slots=True)
-class Piece:
-    """The next piece of this call's answer is to be fetched."""
-
-    call: Call
-
-
-@dataclass(slots=True)
-class HandOver:
-    """The connection is the flow door's from here on, with these bytes."""
-
-    rest: bytes
-
-
-class Close:
-    """The connection is to be closed."""
-
-
-CLOSE = Close()
-
-Action = bytes | Call | Piece | HandOver | Close
 
 
 class Conversation:
@@ -62,8 +36,7 @@ class Conversation:
         self._discarded: int | None = None  # bytes of a body that nobody wants
         self._over = False
         self._ahead = 0
-        self.patience = Patience()
-        door.watchman.watch(self.patience, self._too_late)
+        self.patience: Patience = door.house.watchman.of(client)
 
     def receive(self, data: bytes) -> Iterator[Action]:
         """While no request waits."""
@@ -72,8 +45,7 @@ class Conversation:
         elif not self._over:
             self._reader.feed(data)
             yield from self._requests()
-            if not self._over:
-                self._wait_for_more(len(data))
+            self._wait_for_more(len(data))
 
     def ahead(self, data: bytes) -> None:
         """While one does; it is read after that one."""
@@ -98,7 +70,14 @@ class Conversation:
         if call is not None and (call.task is None or call.task.done()):
             self._finish(call)
         self._over = True
-        self._door.watchman.forget(self.patience)
+
+    def crashed(self, error: Exception) -> bytes:
+        """Whoever does the actions has failed, or this has: the last words, if there is nothing said yet."""
+        call, self._call = self._call, None
+        silent = not self._over and (call is None or call.exchange.answer is None)
+        self._over = True
+        self._door.crashed(error, call)
+        return unreadable(503, UNDECIDED, new_id()) if silent else b""
 
     # --- requests
 
@@ -107,15 +86,18 @@ class Conversation:
         while not self._over and self._discarded is None:
             call = self._call
             if call is None:
-                head = self._reader.head()
+                app = self._door.house.app
+                head = FOREIGN if app is None else self._reader.head()
                 if head is None:
                     return
-                app = self._door.house.app
-                if isinstance(head, Foreign) or app is None:
-                    self.end()
+                if app is None or isinstance(head, Foreign):
+                    self._over = True
                     yield HandOver(self._reader.rest())
                     return
                 call = self._call = self._door.open(app, self._client, head, self._tunnel)
+                if call is None:
+                    yield from self._last_words(503, UNDECIDED)
+                    return
                 yield from self._head_came(call, head)
                 continue
             try:
@@ -133,8 +115,10 @@ class Conversation:
 
     def _head_came(self, call: Call, head: Head) -> Iterator[Action]:
         if call.task is not None:
-            yield call
-            call.task = None
+            if not call.task.done():
+                yield call
+            if self._door.failed(call):
+                self._door.refuse(call)
         if self._reader.whole:
             return
         if call.exchange.answered:
@@ -144,17 +128,20 @@ class Conversation:
 
     def _serve(self, call: Call, body: bytes) -> Iterator[Action]:
         exchange = call.exchange
-        if exchange.answer is None and not exchange.gone:
+        if call.is_open():
             writer = self._door.writer_of(self._client) if self._plain else None
             if not call.begin(self._door.serve(call, body, writer)):
                 self.patience.nothing_awaited()
                 yield call
+            if self._door.failed(call) or call.is_open():
+                self._door.refuse(call)
         answer = exchange.answer
         if answer is None:
             call.cut = True
         elif isinstance(answer.body, bytes):
             yield call.whole(answer)
         elif not call.sent:
+            call.sent = True
             yield begun(answer.status, answer.headers, close=call.close)
             yield from self._pieces(call)
         self._finish(call)
@@ -169,8 +156,11 @@ class Conversation:
             if call.piece is None:
                 break
             yield chunk(call.piece)
-        if not call.cut:
+        if call.over:
             yield LAST_CHUNK
+        elif not call.cut:  # whoever was to fetch it has failed
+            call.cut = True
+            call.app.abandon(call.exchange)
 
     def _finish(self, call: Call) -> None:
         self._call = None
@@ -209,21 +199,24 @@ class Conversation:
     def _unreadable(self, call: Call) -> Iterator[Action]:
         self._door.gone(call)
         self._finish(call)
+        yield from self._last_words(400, "The request's body is not framed as HTTP says.")
+
+    def _last_words(self, status: int, message: str) -> Iterator[Action]:
+        """Of this connection: what comes behind them is thrown away, until the client has had time to read them."""
         self._over = True
-        yield unreadable(400, "The request's body is not framed as HTTP says.", new_id())
-        yield CLOSE
+        yield unreadable(status, message, new_id())
+        yield LEAVE
+        self.patience.wait_for(Awaited.LEAVE, self._door.house.limits)
 
     # --- time
 
     def _wait_for_more(self, came: int) -> None:
-        if self._call is not None or self._discarded is not None:
+        if self._over:
+            return
+        if self._discarded is not None:
+            awaited = Awaited.UNWANTED
+        elif self._call is not None:
             awaited = Awaited.BODY
         else:
             awaited = Awaited.HEAD if self._reader.begun else Awaited.REQUEST
         self.patience.wait_for(awaited, self._door.house.limits, came)
-
-    def _too_late(self, awaited: Awaited) -> None:
-        said = b""
-        if awaited is not Awaited.REQUEST and self._discarded is None and self._plain:
-            said = unreadable(408, f"GreyFox has waited too long for {awaited.value} (limits).", new_id())
-        self._door.end(self._client, said)

@@ -3,7 +3,10 @@
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
-from mitmproxy import http
+from mitmproxy import connection, http
+
+from addons.patience import Patience
+from greyfox_core.config.schema import LimitsPart
 
 
 class Pull:
@@ -36,6 +39,16 @@ class Door(Protocol):
     @property
     def max_head(self) -> int:
         """Bytes."""
+
+    @property
+    def limits(self) -> LimitsPart:
+        """As the configuration has them now."""
+
+    def patience_with(self, client: connection.Client) -> Patience:
+        """How long it may take, watched from now on."""
+
+    def is_plain(self, client: connection.Connection) -> bool:
+        """Whether what is written to its transport reaches it as it is."""
 
     def watched(self, hook: str) -> bool:
         """Whether anybody needs to be told by this hook."""

@@ -7,32 +7,18 @@ what waits pauses this one alone, by one hook a request (`gf_serve`) and one a p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mitmproxy.connection import ConnectionState
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
 
-from addons.conversation import Close, Conversation, HandOver, Piece
+from addons.actions import CLOSE, HandOver, Piece
+from addons.conversation import Conversation
+from addons.fast import GfPieceHook, GfServeHook
 from addons.fast_door import Call, FastDoor
 from addons.fast_protocol import ALL_READ, FastProtocol
 from addons.layers import adopt
 from greyfox_core.values.tunnel import Tunnel
-
-
-@dataclass
-class GfServeHook(commands.StartHook):
-    """Wait for `data.task`. mitmproxy derives the hook's name: gf_serve."""
-
-    data: Call
-
-
-@dataclass
-class GfPieceHook(commands.StartHook):
-    """Fetch `data.piece`: gf_piece."""
-
-    data: Call
 
 
 class FastLayer(layer.Layer):
@@ -51,12 +37,17 @@ class FastLayer(layer.Layer):
         if self._successor is not None:
             yield from self._successor.handle_event(event)
             return
-        if self._paused:  # dealt with afterwards; but a client that leaves ends the waiting
-            if isinstance(event, events.ConnectionClosed):
-                self._conversation.gone()
-            elif isinstance(event, events.DataReceived):
-                self._conversation.count_ahead(len(event.data))
-        yield from super().handle_event(event)
+        try:
+            if self._paused:  # dealt with afterwards; but a client that leaves ends the waiting
+                if isinstance(event, events.ConnectionClosed):
+                    self._conversation.gone()
+                elif isinstance(event, events.DataReceived):
+                    self._conversation.count_ahead(len(event.data))
+            yield from super().handle_event(event)
+        except Exception as error:  # mitmproxy would log it and leave the connection hanging
+            if last_words := self._conversation.crashed(error):
+                yield commands.SendData(self.context.client, last_words)
+            yield commands.CloseConnection(self.context.client)
 
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         if self._successor is not None:  # events that waited while the connection changed hands
@@ -78,7 +69,7 @@ class FastLayer(layer.Layer):
         if handler is None or transport is None:
             return False
         self._by_itself = True
-        FastProtocol(self._door.house, handler, transport, self._conversation).take(data)
+        FastProtocol(handler, transport, self._conversation).take(data)
         return True
 
     def _serve_through_layers(self, data: bytes) -> layer.CommandGenerator[None]:
@@ -90,10 +81,12 @@ class FastLayer(layer.Layer):
                 yield GfServeHook(action)
             elif isinstance(action, Piece):
                 yield GfPieceHook(action.call)
-            elif isinstance(action, Close):
-                yield commands.CloseConnection(client)
             elif isinstance(action, HandOver):
                 yield from self._hand_over(action.rest)
+            elif action is CLOSE or not self._plain:
+                yield commands.CloseConnection(client)
+            else:
+                yield commands.CloseTcpConnection(client, half_close=True)
 
     def _hand_over(self, rest: bytes) -> layer.CommandGenerator[None]:
         context = self.context

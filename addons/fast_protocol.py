@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from mitmproxy.proxy.server import ConnectionHandler
 
-from addons._flow import House, report
-from addons.conversation import Action, Close, Conversation, HandOver
+from addons.actions import CLOSE, LEAVE, Action, HandOver
+from addons.conversation import Conversation
 from addons.fast_door import Call
 
 ALL_READ = 65_535  # bytes; mitmproxy reads no more at once, so that fewer are all that there were
@@ -23,12 +23,10 @@ class FastProtocol(asyncio.Protocol):
 
     def __init__(
         self,
-        house: House,
         handler: ConnectionHandler,
         transport: asyncio.Transport,
         conversation: Conversation,
     ) -> None:
-        self._house = house
         self._watchdog = handler.timeout_watchdog
         self._transport = transport
         self._conversation = conversation
@@ -63,15 +61,18 @@ class FastProtocol(asyncio.Protocol):
                     self._watchdog.can_timeout.clear()
                     action.task.add_done_callback(self._go_on)
                     return
-                elif isinstance(action, Close):
+                elif action is CLOSE:
                     transport.close()
+                elif action is LEAVE:
+                    if not transport.is_closing():
+                        transport.write_eof()
                 elif isinstance(action, HandOver):
                     transport.set_protocol(self._before)
                     self._before.data_received(action.rest)
         except Exception as error:
-            report(self._house, error, "FastProtocol")
-            self._conversation.end()
-            transport.abort()
+            if last_words := self._conversation.crashed(error):
+                transport.write(last_words)
+            transport.close()
 
     def _go_on(self, task: asyncio.Task[None]) -> None:
         self._watchdog.last_activity = time.time()

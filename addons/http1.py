@@ -12,18 +12,23 @@ from h11._readers import ChunkedReader
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import Http1Server
 
+from addons.door import Door
+from addons.patience import Awaited, Patience
 from greyfox_core.http1.answers import unreadable
 from greyfox_core.http1.chunks import Chunks
 from greyfox_core.http1.strict_head import head_fault
 from greyfox_core.steps.ingress import new_id
 
 
-def harden(server: layer.Layer, max_head: int) -> None:
-    """Make an HTTP/1 server that has just started one of ours. `max_head` is bytes."""
+def harden(server: layer.Layer, door: Door) -> None:
+    """Make an HTTP/1 server that has just started one of ours."""
+    patience = door.patience_with(server.context.client)
     if type(server) is Http1Server:
         server.__class__ = StrictServer
-        server.max_head = max_head  # type: ignore[attr-defined]
+        server.door, server.patience = door, patience  # type: ignore[attr-defined]
         server.state = server.read_headers  # bound before it was ours
+    else:
+        patience.nothing_awaited()
 
 
 class Refusal(commands.SendData):
@@ -33,13 +38,30 @@ class Refusal(commands.SendData):
 class StrictServer(Http1Server):
     """One client connection that speaks HTTP/1."""
 
-    max_head: int  # bytes
+    door: Door
+    patience: Patience
+
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        yield from super()._handle_event(event)
+        self._wait_for_more(len(event.data) if isinstance(event, events.DataReceived) else 0)
+
+    def _wait_for_more(self, came: int) -> None:
+        if self.state == self.read_body:
+            awaited = Awaited.BODY if self.response is None else Awaited.UNWANTED
+        elif self.state == self.read_headers:
+            awaited = Awaited.HEAD if self.buf else Awaited.REQUEST
+        elif self.state == self._leave:
+            awaited = Awaited.LEAVE
+        else:
+            self.patience.nothing_awaited()
+            return
+        self.patience.wait_for(awaited, self.door.limits, came)
 
     def read_headers(self, event: events.ConnectionEvent) -> layer.CommandGenerator[None]:
         if isinstance(event, events.DataReceived):
             while bytes(self.buf).startswith(b"\r\n"):  # RFC 9112, 2.2: an empty line before a request is none
                 self.buf.maybe_extract_at_most(2)
-            fault = head_fault(bytes(self.buf), self.max_head)
+            fault = head_fault(bytes(self.buf), self.door.max_head)
             if fault is not None:
                 yield from self._refuse(fault.status, fault.message)
                 return
@@ -56,13 +78,21 @@ class StrictServer(Http1Server):
         for command in super().read_body(event):
             unreadable = isinstance(command, commands.CloseConnection) and self.state == self.read_body
             if unreadable and received and self.response is None:
-                yield self._answer(400, "The request's body is not framed as HTTP says.")
-            yield command
+                yield from self._refuse(400, "The request's body is not framed as HTTP says.")
+            else:
+                yield command
 
     def _refuse(self, status: int, message: str) -> Iterator[Any]:
+        """The last words on this connection: what comes behind them is thrown away, until they can have been read."""
         yield self._answer(status, message)
-        yield commands.CloseConnection(self.conn)
-        self.state = self.done
+        if self.door.is_plain(self.conn):
+            yield commands.CloseTcpConnection(self.conn, half_close=True)
+        self.state = self._leave
+
+    def _leave(self, event: events.Event) -> Iterator[Any]:
+        self.buf.maybe_extract_at_most(len(self.buf))
+        if isinstance(event, events.ConnectionClosed):
+            yield commands.CloseConnection(self.conn)
 
     def _answer(self, status: int, message: str) -> Refusal:
         return Refusal(self.conn, unreadable(status, message, new_id()))

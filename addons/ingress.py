@@ -17,6 +17,7 @@ from addons._messages import plain_refusal, request_head, show_without_credentia
 from addons.fast_door import FastDoor
 from addons.fast_layer import FastLayer
 from addons.layers import adopt
+from addons.patience import Awaited
 from greyfox_core.errors import Refused, Unavailable
 from greyfox_core.steps.finish import PROXY_AUTHENTICATE
 from greyfox_core.steps.serve import STARTING, judge_head
@@ -80,7 +81,11 @@ class Ingress:
         except Exception as error:
             failed(self.house, flow, error, "Ingress.http_connect")
 
+    def client_connected(self, client: connection.Client) -> None:
+        self.house.watchman.of(client).wait_for(Awaited.REQUEST, self.house.limits)
+
     def client_disconnected(self, client: connection.Client) -> None:
+        self.house.watchman.forget(client)
         tunnel = self.house.tunnels.pop(client, None)
         if tunnel is not None and tunnel.upstream is None and self.house.app is not None:
             self.house.app.metrics.open_tunnels(-1)

@@ -240,7 +240,7 @@ class Layer(HttpLayer):
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         yield from super()._handle_event(event)
         if isinstance(event, events.Start):
-            harden(self.connections[self.context.client], self.door.max_head)
+            harden(self.connections[self.context.client], self.door)
 
 
 def adopt(http_layer: layer.Layer, door: Door) -> None:

@@ -143,6 +143,7 @@ class Start:
             await self.house.proxyserver.servers.update([])
             await app.drain()
         self.house.app = self._app = None
+        await self.house.watchman.stop()
         await app.close()
         if self._admin is not None:
             await self._admin.stop()

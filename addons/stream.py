@@ -36,11 +36,12 @@ class Stream:
             if pull.gone or exchange.gone:
                 pull.cut = not pull.gone
                 return
-            await self._taken(pull)
+            async with asyncio.timeout(exchange.rules.config.limits.send_timeout):
+                await self._taken(pull)
             pull.chunk = await anext(pull.source)
         except StopAsyncIteration:
             pull.done = True
-        except BrokenOff:
+        except (BrokenOff, TimeoutError):  # the upstream broke off, or the client does not read
             pull.cut = True
         except asyncio.CancelledError:
             if not exchange.gone:

@@ -186,6 +186,10 @@ class App:
             self._background.run(exchange.answer.body.aclose())
         self.finish.refuse(exchange, refusal)
 
+    def abandon(self, exchange: Exchange) -> None:
+        """Nobody takes the rest of its answer: what that cost so far is settled in the background."""
+        self._background.run(exchange.close_source())
+
     def closed(self, exchange: Exchange) -> None:
         """Its answer has gone out, or its client has."""
         if exchange in self._exchanges:

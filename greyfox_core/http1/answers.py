@@ -39,10 +39,14 @@ def chunk(piece: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(piece), piece)
 
 
+_CODES = {408: "greyfox_timeout", 431: "greyfox_too_large", 503: "greyfox_unavailable"}
+
+
 def unreadable(status: int, message: str, request_id: str) -> bytes:
-    """An error for what could not be read as a request, and so has no dialect; the connection is closed after it."""
-    code = {408: "greyfox_timeout", 431: "greyfox_too_large"}.get(status, "greyfox_bad_request")
-    error = {"message": message, "type": "invalid_request_error", "param": None, "code": code}
+    """An error for what was not, or could not be, read as a request, and so has no dialect. It ends the connection."""
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    code = _CODES.get(status, "greyfox_bad_request")
+    error = {"message": message, "type": kind, "param": None, "code": code}
     fields = [("content-type", "application/json"), ("x-greyfox-request-id", request_id)]
     return whole(status, fields, json.dumps({"error": error}).encode(), to_head=False, close=True)
 

@@ -84,7 +84,6 @@ class RequestReader:
         self._data = b""  # not read yet: a head, and what came behind it
         self._target = b""
         self._fields: list[tuple[str, str]] = []
-        self._keep_alive = True
         self._fed = False  # the parser has read the head, and is to see the body
         self._length: int | None = 0
         self._left = 0  # of a body with a length
@@ -159,7 +158,7 @@ class RequestReader:
             return None
         length: int | None = 0
         hosts = 0
-        expects = False
+        expects, keep_alive = False, True
         for name, value in fields:
             if name == "host":
                 hosts += 1
@@ -175,14 +174,14 @@ class RequestReader:
                 length = None
             elif name == "expect":
                 expects = value.lower() == "100-continue"
+            elif name == "connection":
+                keep_alive = keep_alive and not says_close(value)
             elif name == "upgrade":
                 return None
         if hosts != 1:
             return None
         path, _, query = target.decode("ascii").partition("?")
-        return Head(
-            method.decode("ascii"), path, query, tuple(fields), length, expects, parser.should_keep_alive(), raw
-        )
+        return Head(method.decode("ascii"), path, query, tuple(fields), length, expects, keep_alive, raw)
 
     # what llhttp calls
 
@@ -191,9 +190,6 @@ class RequestReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._fields.append((name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")))
-
-    def on_headers_complete(self) -> None:
-        self._keep_alive = self._parser.should_keep_alive()  # where there is no body it is forgotten right after
 
     # --- bodies
 
@@ -254,6 +250,11 @@ class RequestReader:
         except h11.RemoteProtocolError:
             raise BadBody from None
         return None
+
+
+def says_close(connection: str) -> bool:
+    """Whether a `connection` field asks for the end of the connection after this request."""
+    return any(token.strip(" \t") == "close" for token in connection.lower().split(","))
 
 
 def _drop(piece: bytes) -> None:

@@ -10,6 +10,8 @@ import logging
 import traceback
 from collections.abc import Callable
 
+import orjson
+
 from greyfox_core.errors import HeadTooLarge, Refused, Unavailable
 from greyfox_core.http1.strict_head import MAX_FIELDS
 from greyfox_core.metrics import Metrics
@@ -70,8 +72,8 @@ class Serve:
             judge_head(exchange, length, draining=draining)
             if not self._anybody(exchange) and not self._identify.at_once(exchange, bound):
                 return False
-        except Exception as error:
-            self.failed(exchange, error, "Serve.head")
+        except BaseException as error:
+            self._stop_or_fail(exchange, error, "Serve.head")
         self._identify.hide(exchange)
         return True
 
@@ -126,7 +128,11 @@ class Serve:
         if not isinstance(error, Refused):
             report(self._metrics, error, where)
             error = Unavailable(UNDECIDED, retry_after=1)
-        self._refuse(exchange, error)
+        try:
+            self._refuse(exchange, error)
+        except Exception as another:
+            report(self._metrics, another, where)
+            exchange.refusal, exchange.answer = error, plainest(error, exchange.id)
 
 
 def judge_head(exchange: Exchange, length: int | None, *, draining: bool) -> None:
@@ -143,6 +149,13 @@ def judge_head(exchange: Exchange, length: int | None, *, draining: bool) -> Non
 def local_answer() -> Answer:
     """For a liveness probe, which anybody may send."""
     return Answer(200, [("content-type", "application/json")], b"{}")
+
+
+def plainest(refusal: Refused, request_id: str) -> Answer:
+    """A refusal for whom none could be made in its own dialect."""
+    error = {"message": refusal.message, "type": "server_error", "param": None, "code": refusal.code}
+    fields = [("content-type", "application/json"), ("x-greyfox-request-id", request_id)]
+    return Answer(refusal.status, fields, orjson.dumps({"error": error}))
 
 
 async def collected(answer: Answer) -> None:

@@ -71,7 +71,7 @@ class Issuer:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def issuer() -> AsyncIterator[Issuer]:
+async def issuer(door: str) -> AsyncIterator[Issuer]:
     issuer = Issuer()
     await issuer.start()
     yield issuer

@@ -1,19 +1,23 @@
 """Whatever breaks inside, nothing goes out ungoverned: the caller gets a 503, the provider sees nothing."""
 
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
 
-from tests.faults.scene import DIALECTS, at_rest, attempts, books_are_right, client, code_of, post, question
+from tests.faults.scene import DIALECTS, at_rest, attempts, books_are_right, client, code_of, eventually, post, question
 from tests.kit.configuration import config_for
 from tests.kit.gateway import ROOT, Gateway
 from tests.kit.provider import Provider
+from tests.kit.sdks import HOSTS
 
 # The addons as a script of stock mitmdump, each part made to raise where a request asks for that.
-# `step:NAME` breaks a step of the core, `hook:NAME` an addon's hook outside of its guard.
+# `step:NAME` breaks a step of the core, `hook:NAME` an addon's hook outside of its guard, `door:NAME` a part of
+# the fast door outside of its own.
 BREAKING = """
 import asyncio, runpy, sys
 sys.path.insert(0, {root!r})
@@ -22,8 +26,10 @@ from greyfox_core.steps import admit, finish, forward, identify, ingress, recall
 SECRET = "canary-in-an-exception"
 
 def asked(thing):
+    thing = getattr(thing, "exchange", thing)
     head = getattr(thing, "head", thing)
-    fields = getattr(head, "headers", None) or getattr(getattr(head, "request", None), "headers", ())
+    fields = getattr(head, "headers", None) or getattr(head, "fields", None)
+    fields = fields or getattr(getattr(head, "request", None), "headers", ())
     fields = fields.items(multi=True) if hasattr(fields, "items") else fields
     return next((value for name, value in fields if name.lower() == "x-test-break"), "")
 
@@ -55,19 +61,43 @@ broken(finish.Finish, "head", "step:finish")
 
 names = runpy.run_path({script!r}, run_name="greyfox_script")
 for addon in names["addons"]:
-    for hook in ("requestheaders", "request"):
+    for hook in ("requestheaders", "request", "gf_serve", "gf_piece"):
         if hasattr(addon, hook):
             broken(type(addon), hook, "hook:" + addon.name.removeprefix("greyfox.") + "." + hook)
+from addons.fast_door import Call, FastDoor
+from greyfox_core.steps.known import KnownHeads
+from greyfox_core.steps.serve import Serve
+broken(FastDoor, "open", "door:open", of=3)
+broken(FastDoor, "_call", "door:_call", of=4)
+broken(FastDoor, "serve", "door:serve")
+broken(FastDoor, "pull", "door:pull")
+broken(Serve, "head", "door:head")
+broken(Serve, "__call__", "door:steps")
+broken(identify.Identify, "hide", "door:hide")
+broken(KnownHeads, "recall", "door:recall")
+broken(KnownHeads, "remember", "door:remember")
+broken(Call, "whole", "door:whole", of=0)
 addons = names["addons"]
 """
 STEPS = ("ingress", "identify", "resolve", "admit", "recall", "forward")
-HOOKS = (
+FLOW_HOOKS = (
     "ingress.requestheaders",
     "auth.requestheaders",
     "resolve.request",
     "quota.request",
     "cache.request",
     "router.request",
+)
+FAST_DOOR = (
+    "door:open",
+    "door:_call",
+    "door:recall",
+    "door:remember",
+    "door:head",
+    "door:hide",
+    "door:serve",
+    "door:steps",
+    "hook:fast.gf_serve",
 )
 
 
@@ -84,11 +114,13 @@ class Scripted(Gateway):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def breaking(
-    shared_provider: Provider, tmp_path_factory: pytest.TempPathFactory, certs: Path
+    shared_provider: Provider, tmp_path_factory: pytest.TempPathFactory, certs: Path, door: str
 ) -> AsyncIterator[Gateway]:
     folder = tmp_path_factory.mktemp("breaking")
     quota = {"name": "day", "per": "user", "period": "day", "output_tokens": 10**9}
-    one = Scripted(folder, config_for(shared_provider, quotas=[quota]), certs=certs, launch="script")
+    # Longer than the test waits for the end: an exchange that is left open would be noticed.
+    config = config_for(shared_provider, quotas=[quota], limits={"drain_timeout": "10m"})
+    one = Scripted(folder, config, certs=certs, launch="script")
     one.script = folder / "breaking.py"
     one.script.write_text(BREAKING.format(root=str(ROOT), script=str(ROOT / "addons" / "__init__.py")))
     await one.run()
@@ -131,15 +163,18 @@ async def test_a_step_that_raises_refuses_that_request_and_no_other(
         assert untouched.requests == []
         del by.headers["x-test-break"]
         assert (await post(by, question(prompt=f"And after {step}?"))).status_code == 200
+    await eventually(lambda: nothing_under_way(breaking), what="an exchange is left open")
     await books_are_right(breaking)
     untouched.reset()
 
 
 @pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("hook", FLOW_HOOKS)
 async def test_a_hook_that_raises_outside_its_guard_meets_the_last_gate(
-    breaking: Gateway, breaking_key: str, untouched: Provider, hook: str
+    breaking: Gateway, breaking_key: str, untouched: Provider, hook: str, door: str
 ) -> None:
+    if door == "fast":
+        pytest.skip("it makes no flows, and so runs none of these hooks")
     async with client(breaking, breaking_key) as by:
         answer = await post_breaking(by, f"hook:{hook}")
     assert answer.status_code == 503, answer.text
@@ -163,7 +198,54 @@ async def test_a_cancelled_step_and_one_without_memory_send_nothing_out_either(
     async with client(breaking, breaking_key) as by:
         answer = await post_breaking(by, f"step:{step}={how}")
     assert answer.status_code == 503
+    await eventually(lambda: nothing_under_way(breaking), what="an exchange is left open")
     assert at_rest(breaking)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("what", FAST_DOOR)
+async def test_what_raises_in_the_fast_door_outside_its_guards_is_a_503_too(
+    breaking: Gateway, breaking_key: str, untouched: Provider, what: str, door: str
+) -> None:
+    if door == "flow":
+        pytest.skip("it has no such part")
+    async with client(breaking, breaking_key) as by:
+        answer = await post_breaking(by, what)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "greyfox_unavailable")
+        assert "canary" not in answer.text
+        assert untouched.requests == []
+        assert (await post(by, question(prompt=f"And after {what}?"))).status_code == 200
+    await eventually(lambda: nothing_under_way(breaking), what="an exchange is left open")
+    await books_are_right(breaking)
+    untouched.reset()
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("what", ["door:whole", "door:pull", "hook:fast.gf_piece"])
+async def test_an_answer_that_cannot_be_handed_over_is_cut_and_what_was_spent_is_booked(
+    breaking: Gateway, breaking_key: str, shared_provider: Provider, what: str, door: str
+) -> None:
+    if door == "flow":
+        pytest.skip("it has no such part")
+    shared_provider.reset()
+    asked = question(prompt=f"Break {what}?", stream=what != "door:whole")
+    trust = ssl.create_default_context(cafile=str(breaking.ca_file))
+    # Inside TLS an answer in pieces is pulled by hooks.
+    by_proxy: dict[str, Any] = {"proxy": breaking.proxy_url(breaking_key), "verify": trust}
+    async with httpx.AsyncClient(base_url=f"https://{HOSTS['openai']}", trust_env=False, **by_proxy) as by:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await by.post(asked.path, content=asked.content, headers={"x-test-break": what})
+    await eventually(lambda: nothing_under_way(breaking), what="an exchange is left open")
+    await books_are_right(breaking)
+    assert len(shared_provider.requests) == 1
+    assert attempts(breaking)[-1]["state"] != "reserved"
+
+
+async def nothing_under_way(gateway: Gateway) -> bool:
+    """By the gateway's own figure of requests."""
+    async with httpx.AsyncClient(trust_env=False) as by:
+        figures = (await by.get(f"{gateway.admin_url}/metrics")).text
+    return "\ngreyfox_requests_in_flight 0.0\n" in figures
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -251,13 +251,14 @@ class Gateway:
         self.secrets.add(key)
         return key
 
-    def ledger(self) -> list[dict[str, Any]]:
-        """The ledger's rows, oldest first, by column; [] before the first one. Read only: the gateway may run."""
+    def ledger(self, *, after: int = 0) -> list[dict[str, Any]]:
+        """The ledger's rows, oldest first, by column, without the first `after`. Read only: the gateway may run."""
         if not self.database.exists():
             return []
         with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=10)) as database:
             database.row_factory = sqlite3.Row
-            return [dict(row) for row in database.execute(f"SELECT * FROM {LEDGER} ORDER BY rowid")]
+            rows = database.execute(f"SELECT * FROM {LEDGER} ORDER BY rowid LIMIT -1 OFFSET ?", (after,))
+            return [dict(row) for row in rows]
 
     def log_text(self) -> str:
         """All it has written to stdout and stderr, over restarts."""

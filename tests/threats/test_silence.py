@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import GatewayFactory
 from tests.kit.configuration import UPSTREAM_KEYS, config_for
-from tests.kit.gateway import Gateway, free_port
+from tests.kit.gateway import DOOR, Gateway, free_port
 from tests.kit.provider import Behaviour, Provider
 from tests.threats.wire import request, wire
 
@@ -111,8 +111,9 @@ async def test_no_key_and_no_prompt_is_in_logs_figures_errors_or_at_rest(
 
 
 async def test_mitmweb_shows_who_and_what_at_a_glance_and_no_key(
-    provider: Provider, gateway: GatewayFactory, canaries: set[str]
+    provider: Provider, gateway: GatewayFactory, canaries: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv(DOOR)  # by itself it must find that somebody watches
     port = free_port()
     web = ["--face", "web", "--set", f"web_port={port}", "--set", f"web_password={PASSWORD}"]
     running = await gateway(config_for(provider), arguments=web)
