@@ -7,6 +7,8 @@ what waits pauses this one alone, by one hook a request (`gf_serve`) and one a p
 
 from __future__ import annotations
 
+import asyncio
+
 from mitmproxy.connection import ConnectionState
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
@@ -16,7 +18,7 @@ from addons.actions import CLOSE, HandOver, Piece
 from addons.conversation import Conversation
 from addons.fast import GfPieceHook, GfServeHook
 from addons.fast_door import Call, FastDoor
-from addons.fast_protocol import ALL_READ, FastProtocol
+from addons.fast_protocol import FastProtocol
 from addons.layers import adopt
 from greyfox_core.values.tunnel import Tunnel
 
@@ -55,7 +57,7 @@ class FastLayer(layer.Layer):
         elif isinstance(event, events.DataReceived):
             if self._by_itself:  # it came back
                 yield from self._hand_over(event.data)
-            elif not (self._plain and len(event.data) < ALL_READ and self._serve_past_layers(event.data)):
+            elif not (self._plain and self._serve_past_layers(event.data)):
                 yield from self._serve_through_layers(event.data)
         elif isinstance(event, events.ConnectionClosed):
             self._conversation.end()
@@ -63,10 +65,17 @@ class FastLayer(layer.Layer):
                 yield commands.CloseConnection(event.connection)
 
     def _serve_past_layers(self, data: bytes) -> bool:
-        """Let the transport be served by our own protocol, beginning with these bytes. False where it cannot be."""
+        """Let the transport be served by our own protocol, beginning with these bytes.
+
+        False where it cannot be, or where other bytes are on their way through mitmproxy. None are while the task that
+        reads them hands these to us, and its reader is empty (for which asyncio has no public word).
+        """
         client = self.context.client
         handler, transport = self._door.house.connection_of(client), self._door.transport_of(client)
         if handler is None or transport is None:
+            return False
+        io = handler.transports[client]
+        if io.handler is not asyncio.current_task() or getattr(io.reader, "_buffer", None) != b"":
             return False
         self._by_itself = True
         FastProtocol(handler, transport, self._conversation).take(data)

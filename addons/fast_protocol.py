@@ -15,8 +15,6 @@ from addons.actions import CLOSE, LEAVE, Action, HandOver
 from addons.conversation import Conversation
 from addons.fast_door import Call
 
-ALL_READ = 65_535  # bytes; mitmproxy reads no more at once, so that fewer are all that there were
-
 
 class FastProtocol(asyncio.Protocol):
     """Serves one transport, from `take` until its end or until the flow door has it back."""

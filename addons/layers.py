@@ -1,12 +1,12 @@
 """The one file, with its part `http1`, that touches mitmproxy's private classes.
 
 mitmproxy sends an addon's own answer only whole, after the whole request, and forwards whatever no addon answered.
-`Stream` changes just that, for every HTTP connection of the gateway:
+`Stream` changes just that:
 
 - an answer with a body source is pulled piece by piece, by one hook a piece (`gf_chunk`);
-- a refusal decided on the head is sent before the body has come;
+- a refusal on the head is sent before the body has come;
 - what no step answered is refused, never forwarded; mitmproxy's own error pages become errors in the caller's dialect;
-- a client that leaves is told to the steps at once, while they wait.
+- a client that leaves is told to the steps at once.
 
 `pinned.check()` stops the start with one line where a later mitmproxy has moved what this file relies on.
 """
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mitmproxy import http
+from mitmproxy.connection import ConnectionState
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import (
     DropStream,
@@ -79,7 +80,7 @@ class Stream(HttpStream):
 
     def own_error(self, command: SendHttp, error: ResponseProtocolError) -> layer.CommandGenerator[None]:
         status = error.code.http_status_code()
-        if status is None:
+        if status is None or not self.context.client.state & ConnectionState.CAN_WRITE:
             yield command
             return
         self.head_sent = True
@@ -205,8 +206,7 @@ class Stream(HttpStream):
 
     def send_whole(self) -> layer.CommandGenerator[None]:
         """As mitmproxy does, but that nobody is told who does not listen."""
-        response = self.flow.response
-        assert response is not None
+        response: Any = self.flow.response
         response.timestamp_end = time.time()
         if self.door.watched("response"):
             yield HttpResponseHook(self.flow)
