@@ -58,8 +58,7 @@ def run(
             raise Failed(f"{path}: there is no such file")
         path.write_bytes(config_template().read_bytes())
         remark(f"greyfox: wrote {path}: the annotated configuration, to be changed as you need")
-    loaded = load(path, desk.environ)
-    for problem in loaded.warnings:
+    for problem in load(path, desk.environ).warnings:  # not kept: the gateway reads the file itself, and runs in here
         remark(f"greyfox: warning: {problem.text().splitlines()[0]}")
     certs = path.parent / "certs"
     certs.mkdir(mode=0o700, exist_ok=True)
