@@ -269,7 +269,7 @@ def requests(draw: st.DrawFn) -> bytes:
         *lengths,
     ]
     line = method + draw(_mostly(b" ", b"  ", b"\t")) + draw(TARGETS) + draw(VERSIONS)
-    end = draw(_mostly(b"\r\n", b"\r\n", b"\r\n", b"\n"))
+    end: bytes = draw(_mostly(b"\r\n", b"\r\n", b"\r\n", b"\n"))
     return end.join((line, *fields, b"", b"")) + sent
 
 
