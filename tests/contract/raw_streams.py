@@ -269,9 +269,8 @@ def requests(draw: st.DrawFn) -> bytes:
         *lengths,
     ]
     line = method + draw(_mostly(b" ", b"  ", b"\t")) + draw(TARGETS) + draw(VERSIONS)
-    end = draw(_mostly(b"\r\n", b"\r\n", b"\r\n", b"\n"))
-    made: bytes = end.join((line, *fields, b"", b"")) + sent
-    return made
+    end: bytes = draw(_mostly(b"\r\n", b"\r\n", b"\r\n", b"\n"))
+    return end.join((line, *fields, b"", b"")) + sent
 
 
 GARBAGE = st.sampled_from(

@@ -39,7 +39,7 @@ VOLATILE = frozenset(("date", "age", "connection", "x-greyfox-overhead-ms", "x-g
 REMAINING = "x-greyfox-quota-remaining-"  # of a quota that all connections share
 IDS = re.compile(rb"gfr_[0-9a-f]{28}|standin\d+|\d{4}-\d\d-\d\dT[0-9:.+Z-]+|ttl=\d+|127\.0\.0\.1:\d+")
 DIFFERS = frozenset(
-    ["id", "request_id", "boot", "admitted_at", "finished_at", "key_id", "first_byte_ms", "duration_ms"]
+    ("id", "request_id", "boot", "key_id", "admitted_at", "finished_at", "first_byte_ms", "duration_ms")
 )
 """A ledger row's columns that no two rows share."""
 
