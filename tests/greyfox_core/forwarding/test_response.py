@@ -66,7 +66,11 @@ async def test_a_compressed_body_is_plain_in_its_pieces_and_the_head_says_how_it
     assert b"".join([piece async for piece in response.pieces()]) == b"hello"
 
 
-@pytest.mark.parametrize("packed", [gzip.compress(b"hello")[:-3], b"hello", gzip.compress(b"hello") + b"junk"])
+@pytest.mark.parametrize(
+    "packed",
+    [gzip.compress(b"hello")[:-3], b"hello", gzip.compress(b"hello") + b"junk"],
+    ids=["cut", "plain", "junk-behind"],  # what is packed tells the time of it
+)
 async def test_a_compressed_body_that_is_not_whole_is_a_failure(
     server: Server, client: UpstreamClient, packed: bytes
 ) -> None:
