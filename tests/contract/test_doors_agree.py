@@ -1,7 +1,7 @@
 """The two doors are one law: the same bytes bring the same answers, the same books and the same requests upstream.
 
-Each example is a few connections (`raw_streams`), sent to a gateway with either door. `GREYFOX_EXAMPLES=10000` takes that
-many connections; without it the test skips, since one run takes minutes.
+Each example is a few connections (`raw_streams`), sent to a gateway with either door. `GREYFOX_EXAMPLES=10000` takes
+that many connections; without it the test skips, since one run takes minutes.
 
 Deliberate differences, which are not looked at:
 
