@@ -16,18 +16,21 @@ def slices(text: str, size: int = SLICE) -> Iterator[str]:
     """Pieces of at most `size` characters that make up `text`. The same beginning gives the same pieces."""
     start, end = 0, len(text)
     while end - start > size:
-        cut = _border(text, start + size // 2, start + size)
+        cut = _border(text, start, start + size // 2, start + size)
         yield text[start:cut]
         start = cut
     if start < end:
         yield text[start:]
 
 
-def _border(text: str, low: int, high: int) -> int:
-    """Where the last white space between `low` and `high` begins; `high` where there is none."""
+def _border(text: str, start: int, low: int, high: int) -> int:
+    """Where the last white space that reaches between `low` and `high` begins, after `start`.
+
+    `high` where there is none.
+    """
     window = text[low:high]
     last = max(window.rfind(" "), window.rfind("\n"))
     if last < 0:
         return high
-    cut = len(window[: last + 1].rstrip())
-    return low + cut if cut else high
+    cut = len(text[start : low + last + 1].rstrip())
+    return start + cut if cut else high

@@ -1,7 +1,7 @@
 """Long texts are cut where tokens end."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from greyfox_core.tokens.encodings import Encodings
@@ -33,6 +33,7 @@ def encodings() -> Encodings:
     return Encodings()
 
 
+@example(words=["word", "word", *["\n"] * 6, "über"], size=25)
 @given(words=WORDS, size=st.integers(min_value=24, max_value=60))
 def test_cuts_at_white_space_never_undercount(encodings: Encodings, words: list[str], size: int) -> None:
     encode = encodings.get("o200k_base").encode_ordinary
