@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from hypothesis import settings
 from mitmproxy.certs import CertStore
 
 from tests.kit.gateway import DOOR, Gateway
 from tests.kit.provider import Provider
+
+settings.register_profile("untimed", deadline=None)  # speed belongs in bench/
+settings.load_profile("untimed")
 
 # An official client that reads one of these would talk to somebody else, or with somebody else's key.
 _FOREIGN = ("OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_", "OLLAMA_", "GROQ_", "GREYFOX_")
