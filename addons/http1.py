@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from h11._readers import ChunkedReader
+from mitmproxy import http
 from mitmproxy.proxy import commands, events, layer
-from mitmproxy.proxy.layers.http import Http1Server
+from mitmproxy.proxy.layers.http import Http1Server, HttpEvent, ReceiveHttp, RequestHeaders
 
 from addons.door import Door
 from addons.patience import Awaited, Patience
 from greyfox_core.http1.answers import unreadable
 from greyfox_core.http1.chunks import Chunks
+from greyfox_core.http1.requests import says_close
 from greyfox_core.http1.strict_head import head_fault
 from greyfox_core.steps.ingress import new_id
 
@@ -31,6 +33,16 @@ def harden(server: layer.Layer, door: Door) -> None:
         patience.nothing_awaited()
 
 
+class HeadDecided(HttpEvent):
+    """To the server: what was to be decided on the head is decided, its body may be read."""
+
+
+def body_has_come(connection: object, request: http.Request) -> bool:
+    """Whole, with its head: then it is read, and the connection is kept, whatever comes of the request."""
+    length = request.headers.get("content-length", "")
+    return isinstance(connection, StrictServer) and length.isdigit() and len(connection.buf) >= int(length)
+
+
 class Refusal(commands.SendData):
     """Bytes of ours, not of mitmproxy's."""
 
@@ -40,6 +52,7 @@ class StrictServer(Http1Server):
 
     door: Door
     patience: Patience
+    holds_body = False  # until the head is decided: what is wrong with a body matters to nobody who is refused
 
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         yield from super()._handle_event(event)
@@ -69,12 +82,30 @@ class StrictServer(Http1Server):
             if type(command) is commands.SendData:  # mitmproxy's page
                 yield self._answer(400, "The request's head is not valid HTTP.")
             elif not isinstance(command, commands.Log):  # mitmproxy logs what it could not read, keys included
+                if isinstance(command, ReceiveHttp) and isinstance(command.event, RequestHeaders):
+                    self._head_came(command.event)
                 yield command
+
+    def _head_came(self, event: RequestHeaders) -> None:
+        headers = event.request.headers
+        if says_close(headers.get("connection", "")):
+            headers["connection"] = "close"  # mitmproxy knows it in lower case only
+        self.holds_body = not event.end_stream
+
+    def send(self, event: HttpEvent) -> layer.CommandGenerator[None]:
+        if not isinstance(event, HeadDecided):
+            yield from super().send(event)
+            return
+        self.holds_body = False
+        if self.state == self.read_body:
+            yield from self.read_body(events.DataReceived(self.conn, b""))
 
     def read_body(self, event: events.Event) -> layer.CommandGenerator[None]:
         if type(self.body_reader) is ChunkedReader:
             self.body_reader = Chunks()  # type: ignore[assignment]
         received = isinstance(event, events.DataReceived)
+        if received and self.holds_body:
+            return
         for command in super().read_body(event):
             unreadable = isinstance(command, commands.CloseConnection) and self.state == self.read_body
             if unreadable and received and self.response is None:

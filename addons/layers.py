@@ -40,7 +40,7 @@ from mitmproxy.proxy.layers.http import (
 )
 
 from addons.door import Door, Pull
-from addons.http1 import harden
+from addons.http1 import HeadDecided, StrictServer, body_has_come, harden
 
 DISCARD = 1_048_576  # bytes of an unwanted body that are read and thrown away before the connection is cut
 
@@ -94,15 +94,14 @@ class Stream(HttpStream):
     def state_wait_for_request_headers(self, event: RequestHeaders) -> layer.CommandGenerator[None]:
         # Later on nothing tells origin-form from absolute-form any more.
         event.request.greyfox_form = event.request.first_line_format  # type: ignore[attr-defined]
+        whole = event.end_stream or body_has_come(self.connection, event.request)
+        if whole:
+            event.request.headers.pop("expect", None)
         yield from super().state_wait_for_request_headers(event)
-        waiting_for_body = self.client_state == self.state_consume_request_body
-        if waiting_for_body and not event.end_stream and self.flow.response and not self.body_has_come():
+        if self.client_state == self.state_consume_request_body and self.flow.response and not whole:
             yield from self.refuse_early()
-
-    def body_has_come(self) -> bool:
-        """Whole, with its head: then it is read, and the connection is kept."""
-        length = self.flow.request.headers.get("content-length", "")
-        return length.isdigit() and len(getattr(self.connection, "buf", b"")) >= int(length)  # HTTP/2 has no buffer
+        if isinstance(self.connection, StrictServer) and self.connection.holds_body:
+            yield SendHttp(HeadDecided(self.stream_id), self.context.client)
 
     def state_consume_request_body(self, event: events.Event) -> layer.CommandGenerator[None]:
         if isinstance(event, RequestData) and len(self.request_body_buf) + len(event.data) > self.door.max_body:

@@ -158,7 +158,7 @@ class RequestReader:
             return None
         length: int | None = 0
         hosts = 0
-        expects, keep_alive = False, True
+        expected, keep_alive = "", True
         for name, value in fields:
             if name == "host":
                 hosts += 1
@@ -173,7 +173,7 @@ class RequestReader:
                     return None
                 length = None
             elif name == "expect":
-                expects = value.lower() == "100-continue"
+                expected = f"{expected}, {value}" if expected else value
             elif name == "connection":
                 keep_alive = keep_alive and not says_close(value)
             elif name == "upgrade":
@@ -181,6 +181,7 @@ class RequestReader:
         if hosts != 1:
             return None
         path, _, query = target.decode("ascii").partition("?")
+        expects = expected.lower() == "100-continue"
         return Head(method.decode("ascii"), path, query, tuple(fields), length, expects, keep_alive, raw)
 
     # what llhttp calls

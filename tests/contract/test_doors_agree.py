@@ -70,20 +70,17 @@ class Side:
             line.setblocking(False)
             line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await loop.sock_connect(line, ("127.0.0.1", self.gateway.port))
-            sending = loop.create_task(_send(line, [data[start:end] for start, end in _places(stream)]))
-            got, ended = b"", False
-            try:
-                while True:
-                    async with asyncio.timeout(quiet if sending.done() else PATIENCE):
+            sending = loop.create_task(_send(line, [data[start:end] for start, end in _places(stream)], quiet / 200))
+            got, ended, silent = b"", False, False
+            while not (ended or silent):
+                try:
+                    async with asyncio.timeout(quiet):
                         piece = await loop.sock_recv(line, 65_536)
-                    if not piece:
-                        ended = True
-                        break
-                    got += piece
-            except TimeoutError:
-                pass
-            except ConnectionError:
-                ended = True
+                    got, ended = got + piece, not piece
+                except TimeoutError:
+                    silent = sending.done()
+                except ConnectionError:
+                    ended = True
             sending.cancel()
             await asyncio.wait([sending])
         return _understood(got, ended)
@@ -99,7 +96,7 @@ class Side:
             (
                 entry.method,
                 entry.path,
-                entry.query,
+                tuple(sorted(entry.query.items())),
                 tuple(sorted((name, value) for name, value in entry.headers.items() if name != "host")),
                 entry.body_bytes,
             )
@@ -120,12 +117,12 @@ def _places(stream: Stream) -> Iterator[tuple[int, int]]:
         at += len(segment)
 
 
-async def _send(line: socket.socket, segments: list[bytes]) -> None:
+async def _send(line: socket.socket, segments: list[bytes], pause: float) -> None:
     loop = asyncio.get_running_loop()
     try:
         for segment in segments:
             await loop.sock_sendall(line, segment)
-            await asyncio.sleep(0.001)  # so that segments stay apart, mostly
+            await asyncio.sleep(pause)  # so that segments stay apart, mostly
     except ConnectionError:
         pass  # the gateway does not want the rest
 
