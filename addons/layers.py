@@ -104,6 +104,8 @@ class Stream(HttpStream):
             yield SendHttp(HeadDecided(self.stream_id), self.context.client)
 
     def state_consume_request_body(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if self.flow.response is not None and isinstance(event, RequestData):
+            return  # refused already, and the body is there: nobody needs it
         if isinstance(event, RequestData) and len(self.request_body_buf) + len(event.data) > self.door.max_body:
             self.door.refuse_too_large(self.flow)
             self.request_body_buf.clear()
@@ -192,10 +194,7 @@ class Stream(HttpStream):
         yield from self.flow_done()
 
     def flow_done(self) -> layer.CommandGenerator[None]:
-        """Nothing comes after this. What refers back to the stream is let go of.
-
-        So it is freed now, and with it the flow; else every request would be left to the garbage collector.
-        """
+        """Nothing comes after this. What refers back to the stream is let go of, so that no collector has to find it."""
         yield from super().flow_done()
         self.over = True
         self._paused_event_queue.clear()
