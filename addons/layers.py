@@ -194,7 +194,7 @@ class Stream(HttpStream):
         yield from self.flow_done()
 
     def flow_done(self) -> layer.CommandGenerator[None]:
-        """Nothing comes after this. What refers back to the stream is let go of, so that no collector has to find it."""
+        """Nothing comes after this: what refers back to the stream is let go of, so that no collector must find it."""
         yield from super().flow_done()
         self.over = True
         self._paused_event_queue.clear()
