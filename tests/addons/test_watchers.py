@@ -55,13 +55,15 @@ def lines(gateway: Gateway, name: str) -> list[str]:
     return file.read_text().splitlines() if file.exists() else []
 
 
+@pytest.mark.parametrize(("door", "flows"), [("auto", 0), ("flow", 2)])
 async def test_where_nobody_watches_no_flow_is_made(
-    gateway: GatewayFactory, provider: Provider, tmp_path: Path
+    gateway: GatewayFactory, provider: Provider, tmp_path: Path, door: str, flows: int
 ) -> None:
-    running = await gateway(config_for(provider), launch="script", arguments=script(tmp_path, "count.py", COUNTING))
+    options = [*script(tmp_path, "count.py", COUNTING), "--set", f"greyfox_door={door}"]
+    running = await gateway(config_for(provider), launch="script", arguments=options)
     await ask(running)
 
-    assert lines(running, "flows.txt") == []
+    assert len(lines(running, "flows.txt")) == flows
 
 
 @pytest.mark.parametrize("door", ["auto", "flow"])
