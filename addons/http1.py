@@ -78,13 +78,19 @@ class StrictServer(Http1Server):
             if fault is not None:
                 yield from self._refuse(fault.status, fault.message)
                 return
+        refused = False
         for command in super().read_headers(event):
             if type(command) is commands.SendData:  # mitmproxy's page
-                yield self._answer(400, "The request's head is not valid HTTP.")
+                refused = True
+                yield from self._refuse(400, "The request's head is not valid HTTP.")
+            elif refused and isinstance(command, commands.CloseConnection):
+                continue
             elif not isinstance(command, commands.Log):  # mitmproxy logs what it could not read, keys included
                 if isinstance(command, ReceiveHttp) and isinstance(command.event, RequestHeaders):
                     self._head_came(command.event)
                 yield command
+        if refused:
+            self.state = self._leave
 
     def _head_came(self, event: RequestHeaders) -> None:
         headers = event.request.headers
@@ -93,6 +99,8 @@ class StrictServer(Http1Server):
         self.holds_body = not event.end_stream
 
     def send(self, event: HttpEvent) -> layer.CommandGenerator[None]:
+        if self.state == self._leave:
+            return  # the last words have been said
         if not isinstance(event, HeadDecided):
             yield from super().send(event)
             return

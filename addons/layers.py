@@ -100,7 +100,7 @@ class Stream(HttpStream):
         yield from super().state_wait_for_request_headers(event)
         if self.client_state == self.state_consume_request_body and self.flow.response and not whole:
             yield from self.refuse_early()
-        if isinstance(self.connection, StrictServer) and self.connection.holds_body:
+        if isinstance(self.connection, StrictServer) and self.connection.holds_body and self.context.client.connected:
             yield SendHttp(HeadDecided(self.stream_id), self.context.client)
 
     def state_consume_request_body(self, event: events.Event) -> layer.CommandGenerator[None]:
