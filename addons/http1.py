@@ -11,7 +11,7 @@ from typing import Any
 from h11._readers import ChunkedReader
 from mitmproxy import http
 from mitmproxy.proxy import commands, events, layer
-from mitmproxy.proxy.layers.http import Http1Server, HttpEvent, ReceiveHttp, RequestHeaders
+from mitmproxy.proxy.layers.http import Http1Server, HttpEvent, ReceiveHttp, RequestEndOfMessage, RequestHeaders
 
 from addons.door import Door
 from addons.patience import Awaited, Patience
@@ -53,6 +53,7 @@ class StrictServer(Http1Server):
     door: Door
     patience: Patience
     holds_body = False  # until the head is decided: what is wrong with a body matters to nobody who is refused
+    refused = False  # before its body has come; the answer is under way
 
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         yield from super()._handle_event(event)
@@ -116,10 +117,14 @@ class StrictServer(Http1Server):
             return
         for command in super().read_body(event):
             unreadable = isinstance(command, commands.CloseConnection) and self.state == self.read_body
-            if unreadable and received and self.response is None:
-                yield from self._refuse(400, "The request's body is not framed as HTTP says.")
-            else:
+            if not (unreadable and received and self.response is None):
                 yield command
+            elif self.refused:
+                yield ReceiveHttp(RequestEndOfMessage(self.stream_id))
+                yield from self.mark_done(request=True)
+                return
+            else:
+                yield from self._refuse(400, "The request's body is not framed as HTTP says.")
 
     def _refuse(self, status: int, message: str) -> Iterator[Any]:
         """The last words on this connection: what comes behind them is thrown away, until they can have been read."""

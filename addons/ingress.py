@@ -52,9 +52,9 @@ class Ingress:
         declared = flow.request.headers.get("content-length", "")
         try:
             judge_head(exchange, int(declared) if declared.isdigit() else None, draining=self.house.draining)
-        except Refused:
+        except Refused as refusal:
+            self.house.refuse(flow, refusal)
             app.identify.hide(exchange)
-            raise
 
     async def http_connect(self, flow: http.HTTPFlow) -> None:
         """An authenticated caller's tunnel, or a refusal: most clients show its status alone."""

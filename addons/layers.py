@@ -140,6 +140,7 @@ class Stream(HttpStream):
         self.server_state = self.state_done
         if not self.flow.request.is_http2:
             response.headers["connection"] = "close"
+            self.connection.refused = True
         yield HttpResponseHook(self.flow)
         self.flow.live = False
         yield SendHttp(ResponseHeaders(self.stream_id, response, False), self.context.client)
