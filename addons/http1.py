@@ -104,6 +104,8 @@ class StrictServer(Http1Server):
             return  # the last words have been said
         if not isinstance(event, HeadDecided):
             yield from super().send(event)
+            if self.response is not None and self.response.status_code < 200:
+                self.response = None  # a client that was asked for the body has no answer yet
             return
         self.holds_body = False
         if self.state == self.read_body:
