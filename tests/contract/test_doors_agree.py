@@ -6,7 +6,11 @@ connections; `GREYFOX_EXAMPLES=10000` takes that many.
 Deliberate differences, which are not looked at:
 
 - how an answer in pieces is cut into chunks, and the order of an answer's fields;
-- the `connection` field: the flow door says it only where it closes of its own accord.
+- the `connection` field: the flow door says it only where it closes of its own accord;
+- fields that tell times, and what is left of a quota that connections share.
+
+What came in one piece with a head decides whether a connection outlives a refusal. The kernel may join what was sent
+apart, so connections that seem to differ are asked once more, with longer pauses.
 """
 
 import asyncio
