@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from mitmproxy import connection, http
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.addons.view import View
-from mitmproxy.proxy import layer
+from mitmproxy.proxy import events, layer
 from mitmproxy.proxy.server import ConnectionHandler
 
 from addons._messages import plain_error, plain_refusal, response_of
@@ -104,6 +104,21 @@ class House:
                 message = f"GreyFox has waited too long for {awaited.value} (limits)."
                 io.writer.write(unreadable(408, message, new_id()))
         io.handler.cancel("the client takes too long")
+
+    async def leave_nothing_open(self, client: connection.Client) -> None:
+        """After its connection was given up.
+
+        Where mitmproxy is told to close one while data of its waits to be handled, it neither closes it nor tells the
+        layers.
+        """
+        handler = self.connection_of(client)
+        io = handler.transports.pop(client, None) if handler is not None else None
+        if handler is None or io is None:
+            return
+        client.state = connection.ConnectionState.CLOSED
+        if io.writer is not None:
+            io.writer.close()
+        await handler.server_event(events.ConnectionClosed(client))
 
     def take_limits(self, limits: LimitsPart) -> None:
         """Bounds of what is taken in, from now on."""

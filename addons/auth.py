@@ -7,6 +7,7 @@ Leaves:  exchange.principal, and an exchange without any credential in it; or th
 from mitmproxy import http
 
 from addons._flow import House, guarded
+from greyfox_core.errors import Refused
 from greyfox_core.values.endpoint import Access
 
 
@@ -27,5 +28,7 @@ class Auth:
             anybody = exchange.endpoint is not None and exchange.endpoint.access is Access.LOCAL
             if not anybody and not app.identify.at_once(exchange, bound):
                 await app.identify(exchange, bound)
+        except Refused as refusal:
+            self.house.refuse(flow, refusal)  # while the credential is there: its field can tell the caller's dialect
         finally:
             app.identify.hide(exchange)

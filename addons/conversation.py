@@ -176,33 +176,24 @@ class Conversation:
         """Answer before the body has come; then its rest is thrown away for a while, so that the client can read it."""
         answer = call.exchange.answer
         assert answer is not None
-        ended = self._skipped(b"")
-        call.close = call.close or not ended
+        call.close = True
         yield call.whole(answer)
         self._finish(call)
-        if ended and not call.close:
-            return
         self._discarded = 0
-        yield from self._discarding(ended)
+        yield from self._discard(b"")
 
     def _discard(self, data: bytes) -> Iterator[Action]:
         assert self._discarded is not None
         self._discarded += len(data)
-        yield from self._discarding(self._skipped(data) or self._discarded > DISCARD)
-        self._wait_for_more(len(data))
-
-    def _discarding(self, ended: bool) -> Iterator[Action]:
-        if ended:
-            self._over = True
-            yield CLOSE
-
-    def _skipped(self, data: bytes) -> bool:
-        """Pass over a body; whether it ends with these bytes, or cannot be read further."""
         self._reader.feed(data)
         try:
-            return self._reader.skip()
+            ended = self._reader.skip()
         except BadBody:
-            return True
+            ended = True
+        if ended or self._discarded > DISCARD:
+            self._over = True
+            yield CLOSE
+        self._wait_for_more(len(data))
 
     def _unreadable(self, call: Call) -> Iterator[Action]:
         self._door.gone(call)

@@ -52,9 +52,9 @@ class Ingress:
         declared = flow.request.headers.get("content-length", "")
         try:
             judge_head(exchange, int(declared) if declared.isdigit() else None, draining=self.house.draining)
-        except Refused:
+        except Refused as refusal:
+            self.house.refuse(flow, refusal)
             app.identify.hide(exchange)
-            raise
 
     async def http_connect(self, flow: http.HTTPFlow) -> None:
         """An authenticated caller's tunnel, or a refusal: most clients show its status alone."""
@@ -84,7 +84,8 @@ class Ingress:
     def client_connected(self, client: connection.Client) -> None:
         self.house.watchman.of(client).wait_for(Awaited.REQUEST, self.house.limits)
 
-    def client_disconnected(self, client: connection.Client) -> None:
+    async def client_disconnected(self, client: connection.Client) -> None:
+        await self.house.leave_nothing_open(client)
         self.house.watchman.forget(client)
         tunnel = self.house.tunnels.pop(client, None)
         if tunnel is not None and tunnel.upstream is None and self.house.app is not None:

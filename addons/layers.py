@@ -1,12 +1,12 @@
 """The one file, with its part `http1`, that touches mitmproxy's private classes.
 
 mitmproxy sends an addon's own answer only whole, after the whole request, and forwards whatever no addon answered.
-`Stream` changes just that:
+`Stream` changes just that, for every HTTP connection of the gateway:
 
 - an answer with a body source is pulled piece by piece, by one hook a piece (`gf_chunk`);
-- a refusal on the head is sent before the body has come;
+- a refusal decided on the head is sent before the body has come;
 - what no step answered is refused, never forwarded; mitmproxy's own error pages become errors in the caller's dialect;
-- a client that leaves is told to the steps at once.
+- a client that leaves is told to the steps at once, while they wait.
 
 `pinned.check()` stops the start with one line where a later mitmproxy has moved what this file relies on.
 """
@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from mitmproxy import http
-from mitmproxy.connection import ConnectionState
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import (
     DropStream,
@@ -41,7 +40,7 @@ from mitmproxy.proxy.layers.http import (
 )
 
 from addons.door import Door, Pull
-from addons.http1 import harden
+from addons.http1 import HeadDecided, StrictServer, body_has_come, harden
 
 DISCARD = 1_048_576  # bytes of an unwanted body that are read and thrown away before the connection is cut
 
@@ -80,7 +79,7 @@ class Stream(HttpStream):
 
     def own_error(self, command: SendHttp, error: ResponseProtocolError) -> layer.CommandGenerator[None]:
         status = error.code.http_status_code()
-        if status is None or not self.context.client.state & ConnectionState.CAN_WRITE:
+        if status is None:
             yield command
             return
         self.head_sent = True
@@ -95,17 +94,18 @@ class Stream(HttpStream):
     def state_wait_for_request_headers(self, event: RequestHeaders) -> layer.CommandGenerator[None]:
         # Later on nothing tells origin-form from absolute-form any more.
         event.request.greyfox_form = event.request.first_line_format  # type: ignore[attr-defined]
+        whole = event.end_stream or body_has_come(self.connection, event.request)
+        if whole:
+            event.request.headers.pop("expect", None)
         yield from super().state_wait_for_request_headers(event)
-        waiting_for_body = self.client_state == self.state_consume_request_body
-        if waiting_for_body and not event.end_stream and self.flow.response and not self.body_has_come():
+        if self.client_state == self.state_consume_request_body and self.flow.response and not whole:
             yield from self.refuse_early()
-
-    def body_has_come(self) -> bool:
-        """Whole, with its head: then it is read, and the connection is kept."""
-        # mitmproxy reads on while the steps decide on the head.
-        return any(isinstance(event, RequestEndOfMessage) for event in self._paused_event_queue)
+        if isinstance(self.connection, StrictServer) and self.connection.holds_body and self.context.client.connected:
+            yield SendHttp(HeadDecided(self.stream_id), self.context.client)
 
     def state_consume_request_body(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if self.flow.response is not None and isinstance(event, RequestData):
+            return  # refused already, and the body is there: nobody needs it
         if isinstance(event, RequestData) and len(self.request_body_buf) + len(event.data) > self.door.max_body:
             self.door.refuse_too_large(self.flow)
             self.request_body_buf.clear()
@@ -140,6 +140,7 @@ class Stream(HttpStream):
         self.server_state = self.state_done
         if not self.flow.request.is_http2:
             response.headers["connection"] = "close"
+            self.connection.refused = True
         yield HttpResponseHook(self.flow)
         self.flow.live = False
         yield SendHttp(ResponseHeaders(self.stream_id, response, False), self.context.client)
@@ -194,10 +195,7 @@ class Stream(HttpStream):
         yield from self.flow_done()
 
     def flow_done(self) -> layer.CommandGenerator[None]:
-        """Nothing comes after this. What refers back to the stream is let go of.
-
-        So it is freed now, and with it the flow; else every request would be left to the garbage collector.
-        """
+        """Nothing comes after this: what refers back to the stream is let go of, so that no collector must find it."""
         yield from super().flow_done()
         self.over = True
         self._paused_event_queue.clear()
@@ -206,7 +204,8 @@ class Stream(HttpStream):
 
     def send_whole(self) -> layer.CommandGenerator[None]:
         """As mitmproxy does, but that nobody is told who does not listen."""
-        response: Any = self.flow.response
+        response = self.flow.response
+        assert response is not None
         response.timestamp_end = time.time()
         if self.door.watched("response"):
             yield HttpResponseHook(self.flow)

@@ -331,10 +331,10 @@ class LimitsPart(Part):
     max_depth: Annotated[fields.Count, Field(le=256)] = 64
     max_head: fields.Bytes = 32_768
     max_answer: fields.Bytes = 67_108_864
-    head_timeout: fields.Seconds = 10.0
-    body_timeout: fields.Seconds = 10.0
-    idle_timeout: fields.Seconds = 60.0
-    send_timeout: fields.Seconds = 60.0
+    head_timeout: fields.Wait = 10.0
+    body_timeout: fields.Wait = 10.0
+    idle_timeout: fields.Wait = 60.0
+    send_timeout: fields.Wait = 60.0
     drain_timeout: fields.Seconds = 30.0
 
 

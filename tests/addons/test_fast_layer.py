@@ -109,3 +109,18 @@ async def test_a_client_that_leaves_while_others_wait_behind_it_ends_all_it_aske
 
     assert len(house.provider.requests) == 1
     gate.release()
+
+
+async def test_a_connection_that_is_given_up_while_more_arrives_is_closed(house: House, bearer: str) -> None:
+    both = request("POST", "/v1/chat/completions", bearer, "Transfer-Encoding: chunked", body=CHAT_BODY)
+
+    async def given_up() -> bool:
+        async with wire(house.gateway.port) as line:
+            await line.send(both)
+            await asyncio.sleep(0.0015)  # so that it comes while the refusal is under way, for some of them
+            await line.send(chat(bearer))
+            refused = await line.reply()
+            return refused is not None and refused.status == 400 and await line.ended()
+
+    for _ in range(5):
+        assert all(await asyncio.gather(*(given_up() for _ in range(20))))
