@@ -155,14 +155,6 @@ class House:
 
     # --- what the layer asks (see layers.Door)
 
-    @property
-    def max_body(self) -> int:
-        return self.limits.max_body
-
-    @property
-    def max_head(self) -> int:
-        return self.limits.max_head
-
     def patience_with(self, client: connection.Client) -> Patience:
         return self.watchman.of(client)
 
@@ -182,7 +174,7 @@ class House:
         return exchange.answer.body
 
     def refuse_too_large(self, flow: http.HTTPFlow) -> None:
-        self.refuse(flow, too_large(self.max_body))
+        self.refuse(flow, too_large(self.limits.max_body))
 
     def refuse_unadmitted(self, flow: http.HTTPFlow) -> None:
         self.refuse(flow, Unavailable("No step of GreyFox has admitted this request, so it is not forwarded."))

@@ -33,14 +33,6 @@ class Door(Protocol):
     """What the layer asks of the addons. None of these waits."""
 
     @property
-    def max_body(self) -> int:
-        """Bytes."""
-
-    @property
-    def max_head(self) -> int:
-        """Bytes."""
-
-    @property
     def limits(self) -> LimitsPart:
         """As the configuration has them now."""
 
@@ -60,7 +52,7 @@ class Door(Protocol):
         """Where the pieces of the answer come from; None: the flow's response is whole."""
 
     def refuse_too_large(self, flow: http.HTTPFlow) -> None:
-        """Set the flow's response: the body is longer than `max_body`."""
+        """Set the flow's response: the body is longer than `limits.max_body`."""
 
     def refuse_unadmitted(self, flow: http.HTTPFlow) -> None:
         """Set the flow's response: no step answered, so nothing may go out."""

@@ -15,6 +15,7 @@ from greyfox_core.app import App
 from greyfox_core.errors import Unavailable
 from greyfox_core.http1 import answers
 from greyfox_core.http1.requests import Head, RequestReader
+from greyfox_core.steps.leaving import ClientLeft, Leaving
 from greyfox_core.steps.relay import BrokenOff
 from greyfox_core.steps.serve import UNDECIDED
 from greyfox_core.values.exchange import Exchange
@@ -129,14 +130,14 @@ class FastDoor:
         assert answer is not None and not isinstance(answer.body, bytes)
         handler = self.house.connection_of(call.client)
         try:
-            with Interruptible(call):
+            with Leaving(call.exchange, at_once=True):
                 if handler is not None:
                     async with asyncio.timeout(call.exchange.rules.config.limits.send_timeout):
                         await handler.drain_writers()
                 call.piece = await anext(answer.body)
         except StopAsyncIteration:
             call.over = True
-        except Interrupted:
+        except ClientLeft:
             pass
         except Exception as error:
             self._broken(call, error)
@@ -148,7 +149,7 @@ class FastDoor:
     async def _send(self, call: Call, answer: Answer, source: Source, writer: asyncio.StreamWriter) -> None:
         transport = writer.transport
         try:
-            with Interruptible(call):
+            with Leaving(call.exchange, at_once=True):
                 writer.write(answers.begun(answer.status, answer.headers, close=call.close))
                 async for piece in source:
                     writer.write(answers.chunk(piece))
@@ -157,7 +158,7 @@ class FastDoor:
                             await writer.drain()
                 writer.write(answers.LAST_CHUNK)
                 call.over = True
-        except Interrupted:
+        except ClientLeft:
             pass
         except Exception as error:
             self._broken(call, error)
@@ -212,31 +213,3 @@ class FastDoor:
         handler = self.house.connection_of(client)
         io = handler.transports.get(client) if handler is not None else None
         return io.writer if io is not None and isinstance(io.writer, asyncio.StreamWriter) else None
-
-
-class Interrupted(Exception):
-    """The client has left, or may have no more."""
-
-
-class Interruptible:
-    """While inside, the exchange's `leave` ends the waiting, by Interrupted."""
-
-    def __init__(self, call: Call) -> None:
-        self._exchange = call.exchange
-
-    def __enter__(self) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._task = task
-        self._exchange.on_gone = self._leave
-        if self._exchange.gone:
-            raise Interrupted
-
-    def _leave(self) -> None:
-        self._task.cancel()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        self._exchange.on_gone = None
-        if kind is asyncio.CancelledError and self._exchange.gone:
-            self._task.uncancel()
-            raise Interrupted from None

@@ -30,7 +30,7 @@ class FastLayer(layer.Layer):
         super().__init__(context)
         self._door = door
         self._tunnel = tunnel
-        self._plain = tunnel is None and not context.client.tls
+        self._plain = door.house.is_plain(context.client)
         self._conversation = Conversation(door, context.client, tunnel, plain=self._plain)
         self._successor: HttpLayer | None = None
         self._by_itself = False  # the protocol serves

@@ -75,7 +75,7 @@ class StrictServer(Http1Server):
         if isinstance(event, events.DataReceived):
             while bytes(self.buf).startswith(b"\r\n"):  # RFC 9112, 2.2: an empty line before a request is none
                 self.buf.maybe_extract_at_most(2)
-            fault = head_fault(bytes(self.buf), self.door.max_head)
+            fault = head_fault(bytes(self.buf), self.door.limits.max_head)
             if fault is not None:
                 yield from self._refuse(fault.status, fault.message)
                 return

@@ -106,7 +106,7 @@ class Stream(HttpStream):
     def state_consume_request_body(self, event: events.Event) -> layer.CommandGenerator[None]:
         if self.flow.response is not None and isinstance(event, RequestData):
             return  # refused already, and the body is there: nobody needs it
-        if isinstance(event, RequestData) and len(self.request_body_buf) + len(event.data) > self.door.max_body:
+        if isinstance(event, RequestData) and len(self.request_body_buf) + len(event.data) > self.door.limits.max_body:
             self.door.refuse_too_large(self.flow)
             self.request_body_buf.clear()
             yield from self.refuse_early()

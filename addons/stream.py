@@ -5,14 +5,13 @@ Leaves:  a closed exchange: settled, counted in the metrics, told to whoever wat
 """
 
 import asyncio
-from functools import partial
-from typing import Any
 
 from mitmproxy import http
 
 from addons._flow import House, report
 from addons.door import Pull
 from greyfox_core.steps.finish import summary
+from greyfox_core.steps.leaving import ClientLeft, Leaving
 from greyfox_core.steps.relay import BrokenOff
 
 HIT, REFUSED = ":zap:", ":no_entry:"  # mitmweb and the console show these before the path
@@ -27,32 +26,24 @@ class Stream:
 
     async def gf_chunk(self, pull: Pull) -> None:
         """Fetch the next piece, once the client has taken what it has. A client that leaves ends the waiting."""
-        task = asyncio.current_task()
         exchange = self.house.exchange_of(pull.flow)
-        if task is None or exchange is None:
+        if exchange is None:
             return
-        exchange.on_gone = partial(_cancel, task)
         try:
-            if pull.gone or exchange.gone:
-                pull.cut = not pull.gone
-                return
-            async with asyncio.timeout(exchange.rules.config.limits.send_timeout):
-                await self._taken(pull)
-            pull.chunk = await anext(pull.source)
+            with Leaving(exchange, at_once=True):
+                async with asyncio.timeout(exchange.rules.config.limits.send_timeout):
+                    await self._taken(pull)
+                pull.chunk = await anext(pull.source)
         except StopAsyncIteration:
             pull.done = True
         except (BrokenOff, TimeoutError):  # the upstream broke off, or the client does not read
             pull.cut = True
-        except asyncio.CancelledError:
-            if not exchange.gone:
-                raise
-            task.uncancel()
-            pull.cut = not pull.gone  # the client is still there: it may have no more, and must see that
+        except ClientLeft:
+            pull.cut = not pull.gone  # else the client is still there: it may have no more, and must see that
         except Exception as error:
             report(self.house, error, "Stream.gf_chunk")
             pull.cut = True  # the head has gone out: all that is left is to let the client see it
         finally:
-            exchange.on_gone = None
             if pull.gone or pull.cut:
                 await exchange.close_source()
 
@@ -81,7 +72,3 @@ class Stream:
         flow.comment = summary(exchange)
         flow.marked = REFUSED if exchange.refusal is not None else HIT if exchange.cache_state == "hit" else ""
         self.house.bound_view(flow)
-
-
-def _cancel(task: asyncio.Task[Any]) -> None:
-    task.cancel()

@@ -27,7 +27,7 @@ HEADS = 4_096
 LONGEST_HEAD = 2_048  # bytes
 BODIES = 2_097_152  # bytes
 LONGEST_BODY = 16_384  # bytes
-EACH = 1_024  # bytes that are counted for what was decided, beside the body
+EACH = 2_560  # bytes that are counted for what was decided, beside the body
 
 
 @dataclass(frozen=True, slots=True, eq=False)

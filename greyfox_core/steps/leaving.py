@@ -13,24 +13,32 @@ class ClientLeft(Exception):
 
 
 class Leaving:
-    """While inside, a client that leaves ends the waiting, by ClientLeft."""
+    """While inside, a client that leaves ends the waiting, by ClientLeft.
 
-    def __init__(self, exchange: Exchange) -> None:
+    `at_once`: also with `on_drop: drain`, for what waits for the client itself and not for an upstream.
+    """
+
+    def __init__(self, exchange: Exchange, *, at_once: bool = False) -> None:
+        accounting = exchange.rules.config.accounting
         self._exchange = exchange
+        self._patience = 0.0 if at_once or accounting.on_drop == "close" else accounting.drain_timeout
+        self._timer: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._task = task
-        self._timer: asyncio.TimerHandle | None = None
-        self._exchange.on_gone = self._left
         if self._exchange.gone:
+            if not self._patience:  # what follows may not wait at all, and then nothing would end it
+                raise ClientLeft
             self._left()
+        self._exchange.on_gone = self._left
 
     def _left(self) -> None:
-        accounting = self._exchange.rules.config.accounting
-        if accounting.on_drop == "drain":
-            self._timer = asyncio.get_running_loop().call_later(accounting.drain_timeout, self._task.cancel)
+        if self._patience:
+            if self._timer is not None:
+                return
+            self._timer = asyncio.get_running_loop().call_later(self._patience, self._task.cancel)
         else:
             self._task.cancel()
 
