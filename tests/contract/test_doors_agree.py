@@ -7,7 +7,7 @@ Deliberate differences, which are not looked at:
 
 - how an answer in pieces is cut into chunks, and the order of an answer's fields;
 - the `connection` field: the flow door says it only where it closes of its own accord;
-- fields that tell times, and what is left of a quota that connections share;
+- fields that tell times, what is left of a quota that connections share, and what `/greyfox/me` tells of it;
 - whether a client is asked for its body (100): not where that has come by then, which is a matter of moments.
 
 What came in one piece with a head decides whether a connection outlives a refusal. The kernel may join what was sent
@@ -41,6 +41,7 @@ LONG_QUIET = 3.0  # the same where the doors seemed to differ: perhaps one was o
 PATIENCE = 10  # seconds until the books must agree
 
 VOLATILE = frozenset(("date", "age", "connection", "x-greyfox-overhead-ms", "x-greyfox-quota-reset", "retry-after"))
+OWN_PAGE = "content-security-policy"  # no other answer has this field
 REMAINING = "x-greyfox-quota-remaining-"  # of a quota that all connections share
 IDS = re.compile(rb"gfr_[0-9a-f]{28}|standin\d+|\d{4}-\d\d-\d\dT[0-9:.+Z-]+|ttl=\d+|127\.0\.0\.1:\d+")
 DIFFERS = frozenset(
@@ -146,6 +147,8 @@ def _understood(got: bytes, ended: bool) -> Said:
             for name, value in pairs
             if name not in VOLATILE and not name.startswith(REMAINING)
         )
+        if OWN_PAGE in dict(pairs):
+            kept, body = [field for field in kept if field[0] != "content-length"], b"what the caller has used by now"
         status = int(line.split(" ")[1])
         if status != 100:
             answers.append((status, tuple(kept), _without_ids(body)))
